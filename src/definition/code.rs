@@ -131,15 +131,16 @@ codes! {
         "the text is not TOML",
         "The file could not be read as TOML 1.1. Nothing of it is published, not even the flags \
          that can be read, because a file that is cut off or half saved looks the same. The last \
-         good flags stay in force until the file is mended.";
+         good flags stay in force until the file is fixed.";
     DuplicateKey, "duplicate-key", Error,
         "a key that is defined twice",
         "TOML allows a key once per table, and a table header once per file. Nothing of the file \
-         is published, because no one can tell which of the two was meant. Remove one of them.";
+         is published, because it is unclear which of the two was meant. Remove one of them.";
     EmptyFile, "empty-file", Error,
         "a file without content",
-        "An empty file is what a reader sees while another program is still writing, so it never \
-         removes flags. To remove all flags, leave a file with an empty `[flags]` table.";
+        "A program that reads the file while another one is still writing may find it empty. So \
+         an empty file never removes flags. To remove all flags, leave an empty `[flags]` table \
+         in the file.";
     MissingFlags, "missing-flags", Error,
         "a file without a `[flags]` table",
         "Flags live in the table `[flags]`. A file without it may be cut off or may not be a flag \
@@ -150,308 +151,321 @@ codes! {
          single brackets. Nothing of the file is published.";
     FlagOutsideFlags, "flag-outside-flags", Error,
         "a key or table outside `[flags]`",
-        "Only `[flags]` and `[segments]` may stand at the top level of the file. A flag written above it, or as \
-         `[name]` instead of `[flags.name]`, would be ignored, so it is an error instead. A flag \
-         of that name keeps its previous definition.";
+        "Only `[flags]`, `[segments]` and `[environments]` may be at the top level of the file. A \
+         flag above them, or under `[name]` instead of `[flags.name]`, would be ignored, so it is \
+         an error instead. A flag of that name keeps its previous definition.";
     SwallowedKey, "swallowed-key", Error,
-        "a flag that a table header above it made its own",
-        "In TOML, every line belongs to the nearest header above it. A flag written below \
-         `[flags.other]` therefore becomes a setting of `other`. Move it above that header, or \
-         give it a header of its own. Both flags keep their previous definitions.";
+        "a flag that became a setting of the flag above it",
+        "In TOML, every line belongs to the nearest header above it. A flag below `[flags.other]` \
+         therefore becomes a setting of `other`. Move it above that header, or give it a header \
+         of its own. Both flags keep their previous definitions.";
     UnknownKey, "unknown-key", Error,
-        "a key that is no setting of a flag",
-        "A setting that is spelled wrong would silently do nothing, so it is an error. The flag \
-         keeps its previous definition; other flags are not affected.";
+        "a key that is not a setting of a flag",
+        "A misspelled setting would silently do nothing, so it is an error. The flag keeps its \
+         previous definition; other flags are not affected.";
     AmbiguousNumber, "ambiguous-number", Error,
         "a bare number as a flag",
-        "`search = 1` could mean one percent or switched on, so it means neither. Write a \
-         percentage as a string, `\"1%\"`, or use `true` or `false`. The flag keeps its previous \
-         definition.";
+        "`search = 1` could mean one percent or on, so it is an error. Write a percentage as a \
+         string, `\"1%\"`, or use `true` or `false`. The flag keeps its previous definition.";
     InvalidFlag, "invalid-flag", Error,
-        "a flag of a wrong type",
+        "a flag of the wrong type",
         "A flag is `true`, `false`, a percentage such as `\"25%\"`, or a table of settings. The \
          flag keeps its previous definition.";
     InvalidType, "invalid-type", Error,
-        "a setting of a wrong type",
+        "a setting of the wrong type",
         "The setting exists but takes another type of value. The flag keeps its previous \
          definition.";
     InvalidElement, "invalid-element", Error,
-        "an element of a wrong type in a list",
-        "Lists of users, groups and tags hold strings only; an id that is a number is written in \
+        "a list element of the wrong type",
+        "Lists of users, groups and tags hold strings only. Write an id that is a number in \
          quotes. The flag keeps its previous definition.";
     InvalidPercentage, "invalid-percentage", Error,
-        "a percentage that cannot be used",
-        "A percentage is a plain decimal number from 0 to 100 with at most four decimals, because \
-         that is what every process and every language can compute alike. The flag keeps its \
-         previous definition.";
+        "an invalid percentage",
+        "A percentage is a plain decimal number from 0 to 100 with at most four decimals. Every \
+         process and every language computes such a number alike. The flag keeps its previous \
+         definition.";
     InvalidDate, "invalid-date", Error,
-        "a date that cannot be used",
-        "A date is a TOML date without quotes, such as `2026-11-01`, which is the start of that \
-         day in UTC, or a date and time with an offset, such as `2026-11-01T09:00:00Z`. A time \
-         without an offset would mean another instant on every machine. The flag keeps its \
+        "an invalid date",
+        "A date is a TOML date without quotes, such as `2026-11-01`, or a date and time with an \
+         offset, such as `2026-11-01T09:00:00Z`. A date alone is the start of that day in UTC. A \
+         time without an offset would mean another instant on each machine. The flag keeps its \
          previous definition.";
     InvalidDuration, "invalid-duration", Error,
-        "a length of time that cannot be used",
+        "an invalid length of time",
         "A length of time is a string of numbers with units, such as `\"90s\"`, `\"5m\"` or \
          `\"1h 30m\"`. A day (`d`) has 24 hours, and a week (`w`) has seven days. Months and years \
          have no fixed length. The flag keeps its previous definition.";
     InvalidWord, "invalid-word", Error,
-        "a word that is not among those of a setting",
+        "a word that the setting does not have",
         "Some settings take one of a few words only. The flag keeps its previous definition.";
     InvalidWeight, "invalid-weight", Error,
-        "a weight that cannot be used",
+        "an invalid weight",
         "A weight is a plain decimal number from 0 to 1,000,000,000 with at most four decimals. \
-         Weights need not add up to 100: what counts is how they compare. The flag keeps its \
+         Weights need not add up to 100: only their proportions count. The flag keeps its \
          previous definition.";
     ValueBesideVariants, "value-beside-variants", Error,
         "a constant beside variants",
-        "`value` is what the flag serves to all for whom it is on, so there is nothing left for \
-         `variants` or `serve` to choose. Remove one of the two, or make the value that of a \
-         variant and let `serve` name it. The flag keeps its previous definition.";
+        "The flag serves `value` to all users for whom it is on, so `variants` and `serve` have \
+         nothing to choose. Remove one of the two, or give the value to a variant and name that \
+         variant with `serve`. The flag keeps its previous definition.";
     MixedTypes, "mixed-types", Error,
         "variants with values of different types",
-        "The code that asks for a flag expects one type, so all variants of a flag have values of \
-         one type. A variant without a value has its name for a value, a string. The flag keeps \
-         its previous definition.";
+        "The code that evaluates a flag expects one type, so all variants of a flag have values \
+         of one type. The value of a variant without a `value` is its name, a string. The flag \
+         keeps its previous definition.";
     UnknownOperator, "unknown-operator", Error,
-        "a word that is no operator of a condition",
-        "An attribute is compared with a value, with a list of which any will do, or by a table of \
+        "an unknown operator in a condition",
+        "A condition compares an attribute with a value, with a list of values, or by a table of \
          operators. A condition with an operator that does not exist would never match. The flag \
          keeps its previous definition.";
     InvalidOperand, "invalid-operand", Error,
-        "something that an operator cannot compare with",
-        "Every operator takes its own kind of operand, and a version requirement, a network, a \
-         regular expression or a glob has to be one. The flag keeps its previous definition.";
+        "an invalid operand in a condition",
+        "Every operator takes its own kind of operand. For example, a version requirement, a \
+         network, a regular expression and a glob must be valid. The flag keeps its previous \
+         definition.";
     InvalidCondition, "invalid-condition", Error,
-        "a condition that says nothing that can be decided",
-        "A condition is a table: attributes with what they are compared with, `any` and `all` with \
-         a list of conditions, `not` with one, and `segment` with a name. All parts of it have to \
-         hold. The flag keeps its previous definition.";
-    InvalidRule, "invalid-rule", Error,
-        "a rule that lacks something or has a part of a wrong type",
-        "A rule is a table with `when`, a condition, and `serve`, what those who meet it are \
-         served; it may have a `name`, and draw percentages by the unit `bucket_by`. The flag \
+        "an invalid condition",
+        "A condition is a table of attributes and their operands. It may also have `any` and \
+         `all` with a list of conditions, `not` and `unless` with one condition, `segment` with \
+         the name of a segment, and `flag` with another flag. All parts have to hold. The flag \
          keeps its previous definition.";
+    InvalidRule, "invalid-rule", Error,
+        "a rule with a missing or invalid part",
+        "A rule is a table with a condition, `when` or `unless`, and with `serve`, the result for \
+         users who meet the condition. It may have a `name`, and `bucket_by`, the unit for its \
+         draws. The flag keeps its previous definition.";
     InvalidServe, "invalid-serve", Error,
-        "something that a rule cannot serve",
-        "A rule serves `true`, `false`, a percentage such as `\"25%\"` of those who match, the name \
-         of a variant, or a table of variants with weights. The flag keeps its previous definition.";
+        "an invalid `serve`",
+        "A rule serves `true`, `false`, a percentage such as `\"25%\"` of the users who match, \
+         the name of a variant, a table of variants with weights, or `\"default\"`. A flag serves \
+         the name of a variant. The flag keeps its previous definition.";
     UnknownVariant, "unknown-variant", Error,
         "a variant that the flag does not have",
-        "Rules and `off` can serve the variants of their flag only, since each has its value \
-         there. The flag keeps its previous definition.";
+        "Rules, `serve`, `off`, tests and prerequisites can name only variants that the flag has, \
+         since each variant has its value there. The flag keeps its previous definition.";
     InvalidOff, "invalid-off", Error,
-        "an `off` that is not served while the flag is off",
-        "`off` names the variant that is served while the flag is off, or is `\"default\"` for none. It \
-         cannot be a boolean, and cannot name a variant whose value is `true`. The flag keeps its \
-         previous definition.";
+        "an `off` that cannot be served while the flag is off",
+        "`off` names the variant that the flag serves while it is off, or is `\"default\"` for \
+         none. It cannot be a boolean, and cannot name a variant whose value is `true`. The flag \
+         keeps its previous definition.";
     OffWord, "off-word", Error,
         "a variant that is named like off and is not off",
-        "In environment variables and shared stores, the words `0`, `false`, `no`, `off`, `f` and `n` \
-         always switch a flag off. A variant of such a name that turns the flag on could not be forced, \
-         so it is an error. The flag keeps its previous definition.";
+        "In environment variables and shared stores, the words `0`, `false`, `no`, `off`, `f` and \
+         `n` always turn a flag off. So a variant that turns the flag on and has such a name \
+         could not be forced. The flag keeps its previous definition.";
     UnknownPrerequisite, "unknown-prerequisite", Warning,
-        "a flag that another one needs and the file does not have",
-        "A flag that requires one that no source has is off for all users, and a condition that asks for \
-         one is unknown. If another source has that flag, this is as it should be; otherwise check its \
-         spelling.";
-    PrerequisiteCircle, "prerequisite-circle", Error,
+        "a flag that another one depends on and the file does not have",
+        "A flag that requires an unknown flag is off for all users, and a condition on an unknown \
+         flag is unknown. If another source has the flag, ignore this warning; otherwise check \
+         the spelling.";
+    PrerequisiteCycle, "prerequisite-cycle", Error,
         "flags that depend on each other",
-        "Flags that require each other, or ask for each other in conditions, have no answer, over any \
-         number of steps and also through segments. All flags on the circle keep their previous \
-         definitions. Take one of the prerequisites or conditions away.";
+        "Flags that require each other, or name each other in conditions, cannot be evaluated. A \
+         cycle may have any number of steps, and steps through segments. All flags of the cycle \
+         keep their previous definitions. Remove one of the prerequisites or conditions.";
     TooManyPrerequisites, "too-many-prerequisites", Error,
-        "a flag that needs more than 256 others",
-        "A flag can depend on 256 others, through `requires` and conditions and with all that those \
-         depend on, since each costs time whenever the flag is asked for. The flag keeps its previous definition.";
+        "a flag that depends on more than 256 others",
+        "A flag can depend on 256 others, directly or through other flags, by `requires` and by \
+         conditions. The limit exists because each of them costs time in every evaluation. The \
+         flag keeps its previous definition.";
     TooManyVariantNames, "too-many-variant-names", Error,
-        "a flag with a name of a variant that the process has no room for",
-        "Names of variants are kept for the life of a process, so that an answer can borrow its \
-         variant. A process keeps 100,000 of them, which is far more than people write: a program \
-         that writes the file probably makes up new names all the time. The flag keeps its previous \
-         definition. Use the same names again, and restart the process to forget the old ones.";
+        "a variant name beyond the limit of the process",
+        "A process keeps the names of variants as long as it runs, so that an answer can borrow \
+         its variant. It keeps 100,000 of them, far more than people write. A program that writes \
+         the file probably generates new names all the time. The flag keeps its previous \
+         definition. Use the same names again, and restart the process to free the old ones.";
     PasswordInFile, "password-in-file", Error,
         "a password in flagstaff.toml",
-        "The file is meant for version control, where all readers would see a password, and its history \
-         would keep it. Write the name of an environment variable: `redis = \"$PROD_REDIS_URL\"`. No command runs \
-         until the password is taken out, and a password that was committed has to be replaced.";
+        "The file is meant for version control: all readers would see the password, and the \
+         history would keep it. Write the name of an environment variable: `redis = \
+         \"$PROD_REDIS_URL\"`. Commands do not use the place until the password is removed; at \
+         the top level, it affects all places. Replace a password that was committed.";
     UnsetVariable, "unset-variable", Error,
         "a place that names an environment variable without a value",
-        "A value of flagstaff.toml may name environment variables, `$NAME` or `${NAME}`, and `$$` is a \
-         dollar sign. Each variable of the chosen place needs a value, because a store that is not named \
-         is another store. Variables of other places do not matter.";
+        "A value of flagstaff.toml may name environment variables, `$NAME` or `${NAME}`, and `$$` \
+         is a dollar sign. Each variable of the chosen place needs a value, because an incomplete \
+         address could be that of another store. Variables of other places do not matter.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
-        "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \
-         rules are added, removed or put into another order. The flag keeps its previous \
-         definition.";
+        "A rule that serves a percentage or a split draws by its name. So the same users stay in \
+         when rules are added, removed or reordered. The flag keeps its previous definition.";
     DuplicateRule, "duplicate-rule", Error,
         "two rules of a flag with the same name",
-        "Answers and explanations say which rule decided, and percentages are drawn by the name of \
-         the rule: two rules of one name would draw the same users. The flag keeps its previous \
-         definition.";
+        "Answers and explanations name the rule that decided, and percentages are drawn by the \
+         name of the rule: two rules with one name would draw the same users. The flag keeps its \
+         previous definition.";
     UnknownSegment, "unknown-segment", Error,
-        "the name of a segment that does not exist or has errors",
-        "A condition can use the segments of the file it stands in. What is wrong with a segment is \
-         reported where it stands; until it is mended, flags that use it keep their previous \
+        "an unknown segment, or one with errors",
+        "A condition can use the segments of its own file. The errors of a segment are reported \
+         at its definition. Until they are fixed, flags that use the segment keep their previous \
          definitions.";
     SegmentCycle, "segment-cycle", Error,
-        "segments that need each other",
-        "A segment may use other segments, but none that leads back to itself: nobody could tell \
-         who belongs to it. Flags that use one of them keep their previous definitions.";
+        "segments that depend on each other",
+        "A segment may use other segments, but not through them itself: the users of such a \
+         segment would be undefined. Flags that use one of the segments keep their previous \
+         definitions.";
     InvalidEnvironment, "invalid-environment", Error,
         "an environment that is not a table of flags",
-        "Environments live in the table `[environments]`: each is a table with the flags that differ there, such \
-         as `[environments.staging]`. An environment with this error cannot be used.";
+        "Environments are in the table `[environments]`. Each is a table of the flags that differ \
+         in it, such as `[environments.staging]`. An environment with this error cannot be used.";
     InvalidSegment, "invalid-segment", Error,
-        "a segment that lacks something or has a part of a wrong type",
-        "Segments live in the table `[segments]`: each is a table with `when`, a condition, and \
-         perhaps a `description`. Flags that use it keep their previous definitions.";
+        "a segment with a missing or invalid part",
+        "Segments are in the table `[segments]`. Each is a table with a condition, `when` or \
+         `unless`, and an optional `description`. Flags that use the segment keep their previous \
+         definitions.";
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";
     ZeroWeights, "zero-weights", Error,
-        "variants of which none can be drawn",
+        "variants without a positive weight",
         "Users are drawn into variants by weight, so a flag that draws needs a positive weight. A \
-         variant without a weight weighs 0 beside weighted ones. If all users are served one \
-         variant, name it with `serve`: nothing is drawn then. The flag keeps its previous definition.";
+         variant without a weight has the weight 0. To serve one variant to all users, name it \
+         with `serve`: then nothing is drawn. The flag keeps its previous definition.";
     RolloutTimes, "rollout-times", Error,
         "a rollout whose times contradict each other",
-        "A rollout is written in one of two ways: with a `start`, and stages that say how long they \
-         last, with `for`; or with stages that each say when they begin, with `at`, one after the \
-         other. The flag keeps its previous definition.";
-    StageWithoutEnd, "stage-without-end", Error,
-        "a rollout that never gets to its last stage",
-        "Every stage but the last says how long it lasts, with `for`, or waits for somebody to \
-         advance it, with `auto = false`. A rollout has at least one stage. The flag keeps its \
+        "A rollout is written in one of two ways: with a `start`, and stages with a length, \
+         `for`; or with stages that have dates, `at`, in ascending order. The flag keeps its \
          previous definition.";
+    StageWithoutEnd, "stage-without-end", Error,
+        "a rollout that never reaches its last stage",
+        "Every stage but the last needs a length, `for`, or waits until a user advances it, `auto \
+         = false`. A rollout has at least one stage. The flag keeps its previous definition.";
     StageWithoutPercentage, "stage-without-percentage", Error,
         "a stage of a rollout without a percentage",
-        "A stage says which share of the users it reaches, with `percentage`. The flag keeps its \
+        "Each stage needs a `percentage`, the share of users that it reaches. The flag keeps its \
          previous definition.";
     RolloutWithoutStages, "rollout-without-stages", Warning,
-        "a rollout that has no stages",
-        "Without stages the rollout has no effect: the flag is on for everybody, or for the share \
-         that `percentage` says. It is published as it stands, since a source below may have the \
-         stages.";
+        "a rollout without stages",
+        "Without stages the rollout has no effect: the flag is on for all users, or for the share \
+         of `percentage`. It is published as it stands, since a source below may have the stages.";
     NeverActive, "never-active", Error,
         "an active window that ends before it begins",
         "The flag would be off at all times. Swap `from` and `until`, or write `enabled = false`. \
          The flag keeps its previous definition.";
     RolloutBackwards, "rollout-backwards", Warning,
         "a rollout whose percentage falls",
-        "A later stage reaches fewer users than the one before, so it takes the flag away from \
-         users who have it. It is published as it stands.";
+        "A later stage reaches fewer users than the one before, so users who have the flag lose \
+         it. The rollout is published as it stands.";
     InvalidTest, "invalid-test", Error,
-        "a test of a flag that lacks something or has a part of a wrong type",
-        "A test says with `expect` whether the flag is on, or which variant it serves. `user`, `groups` \
-         and `attributes` say who asks, and `time` says when. The flag keeps its previous definition.";
+        "a test with a missing or invalid part",
+        "A test needs `expect`: `true`, `false`, or the name of the variant that the flag serves. \
+         `user`, `groups` and `attributes` are its evaluation context, and `time` is the time of \
+         the evaluation. The flag keeps its previous definition.";
     FailedTest, "failed-test", Error,
         "a test of a flag that fails",
-        "The flag does not answer what one of its tests in the file expects, so it is not what its \
-         authors meant, and keeps its previous definition. Flags are tested with what is in force \
-         together with them: of a required flag with errors, that is its previous definition.";
+        "The flag does not give the answer that one of its tests in the file expects. So the flag \
+         is not what its authors meant, and keeps its previous definition. Flags are tested \
+         together with what is in force: for a required flag with errors, that is its previous \
+         definition.";
     PercentageBesideRollout, "percentage-beside-rollout", Warning,
         "a percentage beside a rollout",
-        "The stages of the rollout say the percentage, so the setting has no effect. Remove one of \
-         the two.";
+        "The stages of the rollout set the percentage, so this setting has no effect. Remove one \
+         of the two.";
     AllowedAndDenied, "allowed-and-denied", Warning,
         "a user or group that is both allowed and denied",
         "Deny beats allow, so the entry in the allow-list has no effect. Remove one of the two.";
     BlankText, "blank-text", Warning,
         "a name that is empty or has white space around it",
-        "Names are compared exactly: `\"ana \"` is not the user `ana`, and no user or group has an \
-         empty name. The entry is kept as it is and will hardly match anyone.";
+        "Names are compared exactly: `\"ana \"` is not the user `ana`, and no user or group has \
+         an empty name. The entry is kept as it is, and probably matches no user.";
 
     @lints
 
     MissingDescription, "missing-description", Allow,
         "a flag without a description",
-        "A sentence on what the flag is for, `description = \"…\"`, tells whoever finds it in a year \
-         whether it can go. Allowed by default; warn of it where every flag is to be described.";
+        "A sentence on the purpose of the flag, `description = \"…\"`, shows later readers if the \
+         flag can be removed. Allowed by default; set it to warn where every flag needs a \
+         description.";
     MissingOwner, "missing-owner", Allow,
         "a flag without an owner",
-        "The team or person who answers for the flag, `owner = \"…\"`, is whom to ask before it is \
-         changed or removed. Allowed by default; warn of it where every flag is to have one.";
+        "`owner = \"…\"` names the team or person to ask before the flag is changed or removed. \
+         Allowed by default; set it to warn where every flag needs an owner.";
     MissingExpiry, "missing-expiry", Allow,
-        "a flag without the date on which it expires",
-        "Most flags are meant to be gone once what they guard is released, and those without a \
-         date are forgotten. Give it one with `expires = 2027-02-01`, or mark a flag that is meant to stay \
-         with `permanent = true`. Allowed by default; warn of it where flags are temporary.";
+        "a flag without an expiry date",
+        "Most flags should be removed once their feature is released, and flags without a date \
+         are forgotten. Add a date with `expires = 2027-02-01`, or mark a flag that is meant to \
+         stay with `permanent = true`. Allowed by default; set it to warn where flags are \
+         temporary.";
     Expired, "expired", Warn,
-        "a flag whose time is over",
-        "The day on which it was meant to be gone, `expires`, has come. It is evaluated as before. \
-         Remove the flag and what it guards from the code, or give it a new date.";
+        "a flag past its expiry date",
+        "The day in `expires`, by which the flag should have been removed, has come. The flag is \
+         evaluated as before. Remove the flag and the code that it guards, or give it a new date.";
     UnusualName, "unusual-name", Warn,
         "a name that does not follow the convention",
-        "Names that are written in one way can be guessed, searched for, and used as names of \
-         environment variables. By default that is snake_case: small letters and digits, with single \
-         `_` between words. Another pattern can be set. A flag with another name is another flag: its \
-         users are drawn anew unless its `salt` is set to the former name, and overrides of the former \
+        "Names in one style are easy to guess, to search for, and to use as names of environment \
+         variables. The default style is snake_case: lower-case letters and digits, with single \
+         `_` between words. Another pattern can be set. A renamed flag is another flag: it \
+         re-buckets its users unless its `salt` is the former name, and overrides of the former \
          name are lost.";
     DuplicateEntry, "duplicate-entry", Warn,
-        "an entry that a list has twice",
-        "The second one changes nothing. Lists that are kept by hand grow by such slips, and whoever \
-         takes the first entry away leaves the user in.";
+        "an entry that is in a list twice",
+        "The second entry has no effect. It is a trap in lists that people edit: after the first \
+         entry is removed, the user is still in the list.";
     SettingWithoutEffect, "setting-without-effect", Warn,
-        "a setting that does nothing beside the others",
-        "Some settings refine another one and say nothing by themselves: `off` and `traffic` are \
-         about variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule is \
-         about what the rule draws. A flag with `permanent = true` never expires, so its `expires` \
-         does nothing. Either the other setting is missing, or this one is a leftover. In an environment, a \
-         percentage does not turn on a flag that `[flags]` switches off: `enabled = true` beside it does.";
+        "a setting that has no effect beside the others",
+        "Some settings have an effect only together with another one: `off` and `traffic` need \
+         variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule \
+         needs a draw. A flag with `permanent = true` never expires, so its `expires` has no \
+         effect. Either the other setting is missing, or this one is a leftover. In an \
+         environment, a percentage does not turn on a flag that `[flags]` turns off: add `enabled \
+         = true`.";
     NeverMatches, "never-matches", Warn,
         "a comparison that can never match",
-        "No context can meet it: the list to compare with is empty, bounds contradict each other, the \
-         attribute has to be missing and to have a value at once, or it can never be of that type. Or a \
-         flag has to be on and off at once, or `unless` leaves out all users. A \
-         rule that needs it serves nobody. An attribute that is a list meets two comparisons if each \
-         is met by an element of its own; where that is meant, allow this.";
+        "No context can meet the comparison. Its list is empty, its bounds contradict each other, \
+         or the attribute can never have that type. Or the attribute would have to be missing and \
+         to have a value at once. The same goes for a flag that would have to be on and off at \
+         once, and for an `unless` that excludes all users. A rule that needs the comparison \
+         matches no user. An attribute that is a list meets two comparisons if each is met by an \
+         element of its own; where that is meant, allow this lint.";
     NegatedMissing, "negated-missing", Warn,
-        "a negation alone on an attribute that may be missing",
-        "A comparison with an attribute that the context lacks is unknown, and so is its negation: \
-         `country = { ne = \"US\" }` does not match a user without a country. To match these \
-         users too, write `unless = { country = \"US\" }`, which holds wherever the condition is not true. \
-         Add `exists = true` if the negation is meant.";
+        "a negation of an attribute that may be missing",
+        "A comparison with an attribute that the context lacks is unknown, and so is its \
+         negation: `country = { ne = \"US\" }` does not match a user without a country. To match \
+         these users too, write `unless = { country = \"US\" }`, which holds wherever the \
+         condition is not true. Add `exists = true` if the negation is meant.";
     OffWithoutVariant, "off-without-variant", Warn,
-        "a flag with variants that serves none of them while it is off",
-        "No variant is named `off` or `control`, none has the value `false`, and `off` names none. So a \
-         typed question to the off flag gets the caller's own default, which may differ from place to \
-         place. Name the variant with `off = \"…\"`, or write `off = \"default\"` if the defaults are \
-         meant.";
+        "a flag whose variants are not served while it is off",
+        "No variant is named `off` or `control`, none has the value `false`, and `off` names \
+         none. So a typed evaluation of the flag while it is off returns the caller's own \
+         default, which may differ between callers. Name the variant with `off = \"…\"`, or write \
+         `off = \"default\"` if the defaults are meant.";
     UnreachableRule, "unreachable-rule", Warn,
         "a rule that is never reached",
-        "The first rule that matches decides, and everybody whom this rule is for matches one above \
-         it. Move it up, if it is the exception; make the rule above narrower; or remove it.";
+        "The first matching rule decides, and every user whom this rule matches also matches a \
+         rule above it. If this rule is the exception, move it up. Otherwise make the rule above \
+         narrower, or remove this one.";
     RepeatedInEnvironment, "repeated-in-environment", Warn,
         "an entry of an environment that changes nothing",
-        "Without the entry, the flag is the same by `[flags]`. An entry that repeats `[flags]` hides later changes there \
-         from this environment. Remove it. An entry may have tests alone.";
+        "Without the entry, the environment gets the same flag from `[flags]`. An entry that \
+         repeats `[flags]` hides later changes of `[flags]` from this environment. Remove the \
+         entry. An entry with only tests is fine.";
     OnlyInEnvironment, "only-in-environment", Warn,
         "a flag that only an environment has",
-        "In all other environments, and without one, the flag is unknown, and callers get their own defaults. It is \
-         often a misspelled name. If the flag is meant, add it to `[flags]`, such as `new_checkout = false`.";
+        "In all other environments, and without one, the flag is unknown, and callers get their \
+         own defaults. It is often a misspelled name. If the flag is intended, add it to \
+         `[flags]`, such as `new_checkout = false`.";
     UnusedSegment, "unused-segment", Warn,
         "a segment that no flag uses",
-        "No rule of the file names it, neither itself nor by way of other segments, and nothing else \
-         can use it. Remove it, or use it.";
+        "No rule of the file uses the segment, neither directly nor through other segments, and \
+         nothing else can use it. Remove it, or use it.";
     RedrawsUsers, "redraws-users", Warn,
-        "an edit that draws users anew",
-        "Users keep what they have as long as what they are drawn by stays the same: the flag's name \
-         or `salt`, `bucket_by`, the name of the rule, and the order of the variants. With another one, \
-         users change sides who need not: an experiment loses its history, and people lose a feature \
-         that they had. The share that is reported is that of the users who are served something \
-         else after the edit. It is exact where the same bucket is cut at other places. Where the \
-         bucket itself is another one, it is what two independent draws amount to. A flag that has \
-         another name and the same settings is the same flag, renamed. It is found only when an edit is \
-         compared with the text before it.";
+        "an edit that re-buckets users",
+        "Users keep their answer as long as the inputs of their draw stay: the flag's name or \
+         `salt`, `bucket_by`, the name of the rule, and the order of the variants. If one of \
+         these changes, users change sides without need: an experiment loses its history, and \
+         users lose a feature that they had. The reported share is that of users who get another \
+         answer after the edit. It is exact if the same buckets are cut at other positions. If \
+         the buckets themselves change, it is the expected share of two independent draws. A new \
+         flag with the settings of a removed one counts as that flag, renamed. This lint needs \
+         the text before the edit to compare with.";
     RemovedFlag, "removed-flag", Warn,
-        "a flag that the edit takes out of the file",
-        "Code that still asks for it gets its own default, and an override in the store stays in force. \
-         Take the flag out of the code first. If it has a new name, give it the former name as its `salt`, \
-         so that no user is re-bucketed. A flag that is gone from one environment is reported for that one. So is an \
-         environment that is gone: services that name it do not start. It is found only when an edit is compared with \
-         the text before it.";
+        "a flag that the edit removes from the file",
+        "Code that still evaluates the flag gets its own default, and an override in the store \
+         stays in force. Remove the flag from the code first. If the flag has a new name, give it \
+         the former name as its `salt`, so that no user is re-bucketed. A flag that is removed \
+         from one environment is reported for that environment. A removed environment is reported \
+         too: services that name it do not start. This lint needs the text before the edit to \
+         compare with.";
 }
 
 impl Code {

@@ -102,7 +102,7 @@ pub(super) fn decode(
             FLAG => word.flags(decoder),
             ATTRIBUTES => attributes(value, owner, decoder),
             name if RESERVED.contains(&name) => {
-                let label = "a word of conditions that is reserved for later versions";
+                let label = "reserved for later versions";
                 let help = word.as_attribute(decoder);
                 owner.invalid(decoder, key.span(), label, &help)
             }
@@ -348,16 +348,11 @@ fn operators(
     let has_case = operators.iter().any(|(operator, _)| operator.has_case());
     if good && operators.is_empty() {
         let help = "write an operator, such as `{ eq = \"pro\" }`, or `{ exists = true }`";
-        return at.owner.invalid(decoder, value.span(), "compares with nothing", help);
+        return at.owner.invalid(decoder, value.span(), "has no operator", help);
     }
     if case == Case::Ignored && !operators.is_empty() && !has_case {
         let help = "remove `ignore_case`";
-        return at.owner.invalid(
-            decoder,
-            value.span(),
-            "nothing here has upper and lower case",
-            help,
-        );
+        return at.owner.invalid(decoder, value.span(), "no operator here compares letters", help);
     }
     let parts: Vec<_> = operators
         .into_iter()
@@ -400,13 +395,13 @@ impl At<'_> {
         let label = match stranger {
             Some((operator, _)) => format!("`{operator}` does not compare numbers"),
             None if !operators.is_empty() && !operators.iter().any(|(it, _)| it.has_numbers()) => {
-                "nothing here compares numbers".to_owned()
+                "no operator here compares numbers".to_owned()
             }
             None => return true,
         };
         let numbers = Operator::ALL.iter().filter(|operator| operator.has_numbers());
         let numbers: Vec<_> = numbers.map(|operator| format!("`{operator}`")).collect();
-        let help = format!("`as = \"number\"` goes with {}", numbers.join(", "));
+        let help = format!("`as = \"number\"` can stand beside {}", numbers.join(", "));
         self.owner.invalid::<()>(decoder, span.clone(), label, &help);
         false
     }
@@ -531,7 +526,7 @@ pub(super) fn plain(
             number.map_err(|_| InvalidOperand::not("a number"))?.into()
         }
         DeValue::Datetime(date) if dates => date.to_string().into(),
-        DeValue::Datetime(_) => return Err(InvalidOperand::new("a date is no value")),
+        DeValue::Datetime(_) => return Err(InvalidOperand::new("a date is not a value")),
         DeValue::Array(list) => {
             let plain = |(index, value)| plain(value, dates).map_err(|error| error.at(index));
             model::Value::List(list.iter().enumerate().map(plain).collect::<Result<_, _>>()?)

@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn times_that_no_text_can_name_become_the_nearest() {
+    fn times_beyond_rfc_3339_become_the_nearest() {
         let years = |years: u64| Duration::from_secs(years * 366 * 86_400);
 
         assert_eq!((SystemTime::UNIX_EPOCH - years(2_000)).encode(), "0000-01-01T00:00:00Z");

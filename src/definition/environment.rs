@@ -328,7 +328,7 @@ impl UnknownEnvironment {
         Self { name: name.to_owned(), similar, known, mistake }
     }
 
-    /// Returns the mistake that stands in place of the environment; `None` if the file does not have it.
+    /// Returns the mistake at the place of the environment; `None` if the file has nothing there.
     #[must_use]
     pub fn mistake(&self) -> Option<&Diagnostic> {
         self.mistake.as_deref()

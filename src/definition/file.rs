@@ -535,19 +535,19 @@ pub struct Parts {
     pub elsewhere: Diagnostics,
     #[cfg_attr(
         not(feature = "file"),
-        expect(dead_code, reason = "for texts that are being written")
+        expect(dead_code, reason = "for files that are being written")
     )]
     pub(crate) declared: Declared,
     #[cfg_attr(
         not(feature = "file"),
-        expect(dead_code, reason = "for texts that are being written")
+        expect(dead_code, reason = "for files that are being written")
     )]
     pub(crate) end: End,
 }
 
 /// The parts from which the flags of an environment are merged.
 #[derive(Debug, Clone, Default)]
-#[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for texts that are being written"))]
+#[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for files that are being written"))]
 pub(crate) struct Declared {
     /// The flags outside of all environments.
     pub(crate) below: Definitions,
@@ -658,7 +658,7 @@ fn missing(root: &DeTable<'_>) -> Diagnostic {
     }
     let first = root.keys().map(|key| key.span()).min_by_key(|span| span.start);
     let place: Range<usize> = first.clone().unwrap_or(0..0);
-    let label = if first.is_some() { "not in a `[flags]` table" } else { "nothing but comments" };
+    let label = if first.is_some() { "not in a `[flags]` table" } else { "only comments" };
     Diagnostic::new(Code::MissingFlags, place, message)
         .label(label)
         .help("put `[flags]` on a line of its own above the first flag")
@@ -700,7 +700,7 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
                 DeValue::Table(places)
                     if name == PLACES && places.values().all(|it| it.get_ref().is_table()) =>
                 {
-                    "places belong into `flagstaff.toml`, beside the code".to_owned()
+                    "places belong in `flagstaff.toml`, beside the code".to_owned()
                 }
                 DeValue::Table(_) if !written.starts_with('{') => {
                     format!("write `[flags.{}]`", toml_key(name))

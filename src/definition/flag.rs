@@ -190,7 +190,7 @@ fn shorthand(
             (Some(on), Ok(percentage)) => format!("write `{on}` or `\"{percentage}\"`"),
             (None, Err(_)) => KINDS.to_owned(),
         };
-        let message = format!("flag `{flag}` is a string that is no percentage");
+        let message = format!("flag `{flag}` is a string, but not a percentage");
         let problem = Diagnostic::new(Code::InvalidFlag, value.span(), message);
         (problem.label("not a percentage such as `\"25%\"`"), Some(help))
     };
@@ -214,7 +214,7 @@ fn not_a_flag(
         let problem =
             Diagnostic::new(Code::AmbiguousNumber, span, format!("flag `{flag}` is a bare number"));
         return (
-            problem.label("a percentage, or on and off?"),
+            problem.label("either a percentage, or on or off"),
             format!("write `\"{example}%\"` for a percentage, or `true` or `false`"),
         );
     }
@@ -377,11 +377,11 @@ fn check_variant_names(
     let Err(TooManyVariantNames(name)) = definition.keep_variant_names() else { return };
     let mut settings = [Field::Variants, Field::Requires].into_iter();
     let place = settings.find_map(|field| table.get(field.as_str())).unwrap_or(value);
-    let message = format!("flag `{flag}` has one name of a variant too many");
+    let message = format!("flag `{flag}` has a variant name beyond the limit of the process");
     let problem = Diagnostic::new(Code::TooManyVariantNames, place.span(), message)
-        .label(format!("there is no room for `{name}`"));
+        .label(format!("`{name}` exceeds the limit"));
     let help = format!(
-        "a process keeps {MOST_VARIANT_NAMES} names, those of former variants too: restart it to forget these"
+        "a process keeps {MOST_VARIANT_NAMES} names, including those of former variants: restart it to free these"
     );
     decoder.report_with(problem, Some(help), flag);
 }
@@ -423,7 +423,7 @@ fn check_rollout(flag: &str, table: &DeTable<'_>, value: &Value<'_>, decoder: &m
     let help = suggestion.is_none().then(|| "remove one of the two".to_owned());
     let message = format!("the percentage of flag `{flag}` has no effect");
     let problem = Diagnostic::new(Code::PercentageBesideRollout, percentage.span(), message)
-        .label("the rollout decides")
+        .label("the rollout sets the percentage")
         .related(rollout.span(), "the rollout")
         .suggest(suggestion);
     decoder.report_with(problem, help, flag);
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_quoted_when_toml_wants_it() {
+    fn keys_are_quoted_where_toml_requires_it() {
         assert_eq!(toml_key("new-checkout_2"), "new-checkout_2");
         assert_eq!(toml_key(""), r#""""#);
         assert_eq!(toml_key("a.b"), r#""a.b""#);

@@ -114,7 +114,7 @@ fn decode(
     let mut places = Places(0);
     let mut removed = Vec::new();
     let mut table = DeTable::new();
-    let numbers: Vec<_> = object.values().map(number_texts).collect();
+    let numbers: Vec<_> = object.values().map(number_strings).collect();
     for ((name, json), numbers) in object.iter().zip(&numbers) {
         let place = places.next();
         let Some(form) = flag::form(name) else {
@@ -298,7 +298,7 @@ impl Places {
 /// A conversion of one setting into the value that `toml` would have read.
 struct Tree<'p, 'j> {
     places: &'p mut Places,
-    /// The strings of [`number_texts`] that are not used yet.
+    /// The strings of [`number_strings`] that are not used yet.
     numbers: slice::Iter<'j, String>,
     /// The number of levels at which `null` has a meaning.
     null_levels: usize,
@@ -317,7 +317,7 @@ impl<'j> Tree<'_, 'j> {
                 DeValue::Boolean(false)
             }
             // Without this error, a condition would be wider than intended.
-            Json::Null => return Err("`null` cannot stand within this setting"),
+            Json::Null => return Err("`null` is not allowed within this setting"),
             Json::Bool(on) => DeValue::Boolean(*on),
             Json::String(text) => DeValue::String(text.into()),
             Json::Number(_) => {
@@ -343,20 +343,20 @@ impl<'j> Tree<'_, 'j> {
 
 /// Returns all numbers in a value as strings, in its order: `toml` makes numbers from borrowed
 /// strings only.
-fn number_texts(json: &Json) -> Vec<String> {
-    fn walk(json: &Json, level: usize, texts: &mut Vec<String>) {
+fn number_strings(json: &Json) -> Vec<String> {
+    fn walk(json: &Json, level: usize, strings: &mut Vec<String>) {
         match json {
-            Json::Number(number) => texts.push(number.to_string()),
+            Json::Number(number) => strings.push(number.to_string()),
             Json::Array(array) if level < LIMIT => {
-                array.iter().for_each(|value| walk(value, level + 1, texts));
+                array.iter().for_each(|value| walk(value, level + 1, strings));
             }
             Json::Object(object) if level < LIMIT => {
-                object.values().for_each(|value| walk(value, level + 1, texts));
+                object.values().for_each(|value| walk(value, level + 1, strings));
             }
             _ => {}
         }
     }
-    let mut texts = Vec::new();
-    walk(json, 0, &mut texts);
-    texts
+    let mut strings = Vec::new();
+    walk(json, 0, &mut strings);
+    strings
 }

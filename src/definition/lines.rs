@@ -154,7 +154,8 @@ impl Lines {
     #[must_use]
     pub fn rule(&self, key: impl FlagKey, index: usize) -> Option<usize> {
         let parts = self.parts(key.as_str());
-        // The rules follow their setting. An explanation asks for each of them, so none may cost a walk over the others.
+        // The rules follow their setting. An explanation looks up each of them, so a lookup must not
+        // visit all others.
         let first = parts.iter().position(|part| part.is(Field::Rules as u8))? + 1;
         parts.get(first + index).filter(|part| part.is(Written::RULE)).map(|rule| rule.line())
     }

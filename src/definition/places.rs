@@ -87,7 +87,7 @@ pub struct PlaceSettings {
     pub redis: Vec<PlaceValue>,
     /// The URLs of the sentinels.
     pub sentinel: Vec<PlaceValue>,
-    /// The hash that has the overrides.
+    /// The hash that holds the overrides.
     pub key: Option<PlaceValue>,
     /// The prefix of the keys, where each flag has a key of its own.
     pub key_prefix: Option<PlaceValue>,
@@ -163,7 +163,7 @@ enum Takes {
 const ROWS: &[Row] = &[
     Row {
         name: "file",
-        about: "The flag file, or several, of which the later are above the earlier.",
+        about: "The flag file, or several, of which later ones override earlier ones.",
         takes: Takes::Texts(|place| &mut place.file),
     },
     Row {
@@ -183,7 +183,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "key",
-        about: "The hash that has the overrides.",
+        about: "The hash that holds the overrides.",
         takes: Takes::Text(|place| &mut place.key),
     },
     Row {
@@ -193,12 +193,12 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "protected",
-        about: "Whether each change has to be confirmed by a typed name, with a reason.",
+        about: "True if each change needs a reason, and a name that is typed to confirm it.",
         takes: Takes::Boolean(|place| &mut place.protected),
     },
     Row {
         name: "reason",
-        about: "Whether each change needs a reason.",
+        about: "`required` if each change needs a reason.",
         takes: Takes::Word(["optional", "required"], |place| &mut place.requires_reason),
     },
 ];
@@ -575,9 +575,9 @@ impl Reading<'_> {
             }
         }
         if let (Some(_), Some(prefix)) = (&place.key, &place.key_prefix) {
-            let message = format!("`key` and `key_prefix` {of}");
+            let message = format!("both `key` and `key_prefix` {of}");
             let problem = Diagnostic::new(Code::InvalidWord, prefix.span.clone(), message)
-                .label("the store has one layout")
+                .label("the two exclude each other")
                 .help("`key` names a hash with all overrides; `key_prefix` names a key per flag");
             self.report(problem);
         }
@@ -649,7 +649,7 @@ impl Reading<'_> {
                 self.secret.push(span.clone());
             }
             self.password(name, span.clone(), of);
-            // The store is known all the same, so that the place still asks before a change of it.
+            // The store is still known, so that the command asks the user before a change to this place.
             return without_logins(written).map(|written| Text { written, span });
         }
         if written.is_empty() {

@@ -301,7 +301,7 @@ mod tests {
 
     /// A long line also has all other mistakes of the line, and maybe the first of two definitions.
     #[test]
-    fn a_mistake_in_a_long_line_is_shown_with_what_is_around_it() {
+    fn a_mistake_in_a_long_line_is_shown_with_the_text_around_it() {
         let padding = "\u{e4}".repeat(9_000);
         let text = format!(
             "[flags]\na = {{ owner = \"{padding}\", onwer = \"{padding}\", tags = [\"b\", \"b\"] }}\n"
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_a_line_does_not_grow_with_it() {
+    fn the_shown_part_of_a_line_does_not_grow_with_the_line() {
         let report = |mistakes: usize| {
             let list = "\"user\", ".repeat(mistakes);
             let text =

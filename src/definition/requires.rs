@@ -85,7 +85,7 @@ pub(super) fn prerequisite<'d>(
                 return invalid(decoder, member.span(), Code::InvalidElement, label);
             }
             (other, _) => {
-                let label = format!("`{other}` is not a part of it");
+                let label = format!("`{other}` is not a key of a prerequisite");
                 return invalid(decoder, key.span(), Code::UnknownKey, label);
             }
         }
@@ -95,7 +95,7 @@ pub(super) fn prerequisite<'d>(
         (Some(flag), Some(false), None) => return Some(Prerequisite::off(flag)),
         (Some(flag), None, Some(names)) => return Some(Prerequisite::any_variant(flag, names)),
         (Some(_), Some(_), Some(_)) => "`on` and `variant` exclude each other",
-        (None, ..) => "there is no `flag` in it",
+        (None, ..) => "`flag` is missing",
     };
     invalid(decoder, value.span(), Code::InvalidElement, label.to_owned())
 }
@@ -110,7 +110,7 @@ struct Edge<'f> {
 
 impl Edge<'_> {
     const fn verb(&self) -> &'static str {
-        if self.is_required { "requires" } else { "asks for" }
+        if self.is_required { "requires" } else { "depends on" }
     }
 }
 
@@ -150,27 +150,27 @@ pub(super) fn check<'w>(
             }
         }
     }
-    let circles = circles(&edges);
-    for circle in &circles.shown {
-        report_circle(circle, decoder);
-        wrong.extend(circle.iter().map(|&(flag, _)| flag.into()));
+    let cycles = cycles(&edges);
+    for cycle in &cycles.shown {
+        report_cycle(cycle, decoder);
+        wrong.extend(cycle.iter().map(|&(flag, _)| flag.into()));
     }
-    for (flag, edge) in circles.closing {
+    for (flag, edge) in cycles.closing {
         if !wrong.insert(flag.into()) {
             continue;
         }
         let verb = edge.verb();
-        let message = format!("flag `{flag}` {verb} itself, by way of `{}`", edge.to.flag);
-        let problem = Diagnostic::new(Code::PrerequisiteCircle, edge.span.clone(), message)
-            .label("closes one of many circles");
-        decoder.report_with(problem, Some("take it away".to_owned()), flag);
+        let message = format!("flag `{flag}` {verb} itself through `{}`", edge.to.flag);
+        let problem = Diagnostic::new(Code::PrerequisiteCycle, edge.span.clone(), message)
+            .label("closes one of many cycles");
+        decoder.report_with(problem, Some("remove it".to_owned()), flag);
     }
     for (&flag, own) in &edges {
         if !wrong.contains(flag) && count(flag, &edges) > MOST_PREREQUISITES {
             let span = own.first().map_or(0..0, |edge| edge.span.clone());
-            let message = format!("flag `{flag}` needs more than {MOST_PREREQUISITES} flags");
+            let message = format!("flag `{flag}` depends on more than {MOST_PREREQUISITES} flags");
             let problem = Diagnostic::new(Code::TooManyPrerequisites, span, message)
-                .label("with all that this one needs");
+                .label("counted with everything that this one depends on");
             decoder.report_with(problem, None, flag);
             wrong.insert(flag.into());
         }
@@ -221,7 +221,7 @@ fn unknown_variant(
     let problem = Diagnostic::new(Code::UnknownVariant, edge.span.clone(), message).label(
         match edge.is_required {
             true => format!("required by flag `{flag}`"),
-            false => format!("flag `{flag}` asks for it"),
+            false => format!("flag `{flag}` depends on it"),
         },
     );
     let names = || variants.into_iter().flat_map(Variants::names);
@@ -260,22 +260,22 @@ fn unknown<'k>(
 }
 
 /// The flags of a cycle, each with the place where it names the next one.
-type Circle<'e> = Vec<(&'e str, &'e Edge<'e>)>;
+type Cycle<'e> = Vec<(&'e str, &'e Edge<'e>)>;
 
 /// The most prerequisites in all reported cycles together. In a long cycle, each further
 /// prerequisite can close another cycle that is as long.
 const MOST_SHOWN: usize = 20_000;
 
 #[derive(Default)]
-struct Circles<'e> {
-    shown: Vec<Circle<'e>>,
+struct Cycles<'e> {
+    shown: Vec<Cycle<'e>>,
     /// The flags that close further cycles, each with one place that closes a cycle.
     closing: BTreeMap<&'e str, &'e Edge<'e>>,
 }
 
 /// Finds a cycle for every prerequisite that closes one.
-fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
-    let mut circles = Circles::default();
+fn cycles<'e>(edges: &'e Edges<'e>) -> Cycles<'e> {
+    let mut cycles = Cycles::default();
     let mut shown = 0;
     let mut done = HashSet::new();
     for &start in edges.keys() {
@@ -283,7 +283,7 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
             continue;
         }
         // A stack on the heap instead of recursion: a file may have thousands of flags in a chain.
-        let mut path: Circle<'e> = Vec::new();
+        let mut path: Cycle<'e> = Vec::new();
         let mut place = HashMap::from([(start, 0)]);
         let mut rest = vec![(start, edges[start].iter())];
         while let Some((flag, next)) = rest.last_mut() {
@@ -298,13 +298,13 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
             let to = edge.to.flag.as_str();
             if let Some(&first) = place.get(to) {
                 if shown >= MOST_SHOWN {
-                    circles.closing.entry(flag).or_insert(edge);
+                    cycles.closing.entry(flag).or_insert(edge);
                     continue;
                 }
-                let mut circle: Circle<'e> = path[first..].to_vec();
-                circle.push((flag, edge));
-                shown += circle.len();
-                circles.shown.push(circle);
+                let mut cycle: Cycle<'e> = path[first..].to_vec();
+                cycle.push((flag, edge));
+                shown += cycle.len();
+                cycles.shown.push(cycle);
             } else if let Some((&to, next)) = edges.get_key_value(to)
                 && !done.contains(to)
             {
@@ -314,26 +314,26 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
             }
         }
     }
-    circles
+    cycles
 }
 
-fn report_circle(circle: &Circle<'_>, decoder: &mut Decoder<'_>) {
-    let Some((first, others)) = circle.split_first() else { return };
-    let names = circle.iter().chain([first]).map(|(flag, _)| format!("`{flag}`"));
+fn report_cycle(cycle: &Cycle<'_>, decoder: &mut Decoder<'_>) {
+    let Some((first, others)) = cycle.split_first() else { return };
+    let names = cycle.iter().chain([first]).map(|(flag, _)| format!("`{flag}`"));
     let names: Vec<_> = names.collect();
-    let do_what = match circle.iter().all(|(_, edge)| edge.is_required) {
+    let do_what = match cycle.iter().all(|(_, edge)| edge.is_required) {
         true => "require",
         false => "depend on",
     };
     let message = format!("flags {do_what} each other: {}", names.join(" -> "));
     let label =
         |(flag, edge): &(&str, &Edge<'_>)| format!("`{flag}` {} `{}`", edge.verb(), edge.to.flag);
-    let problem = Diagnostic::new(Code::PrerequisiteCircle, first.1.span.clone(), message)
-        .label(label(first));
+    let problem =
+        Diagnostic::new(Code::PrerequisiteCycle, first.1.span.clone(), message).label(label(first));
     let problem = others
         .iter()
         .fold(problem, |problem, edge| problem.related(edge.1.span.clone(), label(edge)));
-    decoder.report_with(problem, Some("take one of them away".to_owned()), first.0);
+    decoder.report_with(problem, Some("remove one of them".to_owned()), first.0);
 }
 
 /// Counts the flags that a flag depends on, up to one more than the limit.

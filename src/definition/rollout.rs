@@ -82,7 +82,7 @@ fn check_window(
     let message = format!("flag `{flag}` is never active");
     decoder.report(
         Diagnostic::new(Code::NeverActive, span_of(table, "until", value), message)
-            .label("ends here, or before")
+            .label("ends at or before the beginning")
             .related(span_of(table, "from", value), "begins here")
             .flag(flag),
     );
@@ -98,11 +98,11 @@ fn check_whole(
 ) {
     let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
     if dated && rollout.start.value().is_some() {
-        let message = format!("the rollout of flag `{flag}` has two beginnings");
+        let message = format!("the rollout of flag `{flag}` has two start times");
         decoder.report(
             Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
                 .label("the stages have dates of their own")
-                .help("remove `start`, or let the stages say how long they last, with `for`")
+                .help("remove `start`, or write `for` instead of `at` in the stages")
                 .flag(flag),
         );
     }
@@ -192,7 +192,7 @@ fn decode_stage(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> 
     let Some(&percentage) = percentage.value() else {
         let message = format!("a stage of flag `{}` has no percentage", at.flag);
         let problem = Diagnostic::new(Code::StageWithoutPercentage, value.span(), message)
-            .label("how many users?");
+            .label("has no `percentage`");
         decoder.report_with(problem, Some("write `percentage = 10`".to_owned()), at.flag);
         return None;
     };
@@ -221,15 +221,14 @@ fn check_times(stages: &[Stage], spans: &[Range<usize>], at: Place<'_>, decoder:
             problem.help(help).flag(at.flag)
         };
         let problem = match (stage.at, stage.duration) {
-            (Some(_), Some(_)) => times(
-                "both `for` and `at`",
-                "let all stages say how long they last, or when they begin",
-            ),
+            (Some(_), Some(_)) => {
+                times("both `for` and `at`", "write `for` in all stages, or `at` in all stages")
+            }
             (None, _) if dated => {
                 times("no `at`, unlike other stages", "write `at` in all stages, or in none")
             }
             (None, Some(Duration::ZERO)) => {
-                times("lasts no time", "remove the stage, or let it last longer")
+                times("has no length", "remove the stage, or make it longer")
             }
             (Some(begins), None) => match before {
                 Some((before, place)) if before.at.is_some_and(|before| begins <= before) => {
@@ -242,7 +241,7 @@ fn check_times(stages: &[Stage], spans: &[Range<usize>], at: Place<'_>, decoder:
                 let message = format!("a stage of flag `{}` never ends", at.flag);
                 let problem = Diagnostic::new(Code::StageWithoutEnd, span.clone(), message)
                     .label("the stages after it are never reached");
-                let help = "say how long it lasts, `for = \"2h\"`, or wait for you: `auto = false`";
+                let help = "add a length, `for = \"2h\"`, or `auto = false` to advance the rollout by hand";
                 decoder.report_with(problem, Some(help.to_owned()), at.flag);
                 continue;
             }
@@ -264,7 +263,7 @@ fn check_growth(
             let message = format!("the rollout of flag `{}` goes backwards", at.flag);
             decoder.report(
                 Diagnostic::new(Code::RolloutBackwards, span.clone(), message)
-                    .label(format!("takes the flag away from users: {}", stage.percentage))
+                    .label(format!("lower than in the stage before: {}", stage.percentage))
                     .related(related.clone(), before.percentage.to_string())
                     .flag(at.flag),
             );

@@ -76,9 +76,9 @@ fn rule<'r>(
     if let (Some(name), Some(value)) = (name, table.get(NAME))
         && let Some(first) = names.insert(name, value)
     {
-        let message = format!("two rules of flag `{flag}` are called `{name}`");
+        let message = format!("two rules of flag `{flag}` are named `{name}`");
         let problem = Diagnostic::new(Code::DuplicateRule, value.span(), message)
-            .label("the same name again")
+            .label("repeated here")
             .related(first.span(), "first used here");
         decoder.report_with(problem, None, flag);
     }
@@ -87,7 +87,7 @@ fn rule<'r>(
     let serve = match (conditions, table.get(SERVE)) {
         ([Some(_), _] | [_, Some(_)], Some(serve)) => serve,
         ([None, None], _) => {
-            let help = "add `when`: `{ country = \"DE\" }`, or `{}` for everybody";
+            let help = "add `when`: `{ country = \"DE\" }`, or `{}` for all users";
             return invalid(flag, value, "has no `when`".to_owned(), help, decoder);
         }
         (_, None) => {
@@ -111,7 +111,7 @@ fn rule<'r>(
     if name.is_none() && draws {
         let message = format!("a rule of flag `{flag}` draws users and has no name");
         let problem = Diagnostic::new(Code::UnnamedRule, serve.span(), message)
-            .label("who is in would depend on the order of the rules");
+            .label("its users would depend on the order of the rules");
         let help = "add a name that stays: `name = \"…\"`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }

@@ -70,7 +70,7 @@ pub fn json_schema() -> Value {
                 "additionalProperties": reference("segment"),
             },
             "environments": {
-                "description": "What differs from `flags` in each environment, by its name.",
+                "description": "The changes to `flags` in each environment, by name.",
                 "type": "object",
                 "additionalProperties": reference("environment"),
             },
@@ -101,9 +101,9 @@ pub fn json_schema() -> Value {
 
 fn segment() -> Value {
     let members = json!({
-        "description": text("What the segment is for, in a sentence."),
-        "when": described("Who belongs to it.", reference("condition")),
-        (UNLESS): described("Who does not belong to it.", reference("condition")),
+        "description": text("The purpose of the segment, in a sentence."),
+        "when": described("The condition of users who belong to the segment.", reference("condition")),
+        (UNLESS): described("The condition of users who do not belong to the segment.", reference("condition")),
     });
     let about = "A condition with a name: `when`, `unless`, or both.";
     let mut segment = table(about, &[], members);
@@ -209,14 +209,14 @@ fn prerequisite() -> Value {
     let members = json!({
         "flag": text("The other flag."),
         "on": {
-            "description": "Whether it has to be on or off.",
+            "description": "True if the flag has to be on, false if off.",
             "type": "boolean",
             "default": true,
         },
         "variant": {
             "description":
-                "The variant that it has to serve, or a list of which any will do. Being on is enough \
-                 by default.",
+                "The variant that the flag has to serve, or a list with this variant. By default, \
+                 the flag only has to be on.",
             "type": ["string", "array"],
             "items": { "type": "string" },
             "minItems": 1,
@@ -234,7 +234,7 @@ impl Schema for Rules {
     fn schema() -> Value {
         let serve = json!({
             "description":
-                "What those who match are served: true, false, a percentage such as \"25%\", the \
+                "The result for users who match: true, false, a percentage such as \"25%\", the \
                  name of a variant, variants with weights, or \"default\" for the caller's default.",
             "type": ["boolean", "string", "object"],
             "additionalProperties": Weight::schema(),
@@ -243,15 +243,19 @@ impl Schema for Rules {
         });
         let members = json!({
             "name": text("The name that explanations show, and that percentages are drawn by."),
-            "when": described("Who the rule is for. Everybody by default.", reference("condition")),
-            (UNLESS): described("Who the rule is not for.", reference("condition")),
+            "when": described("The condition of users whom the rule matches. All users by default.", reference("condition")),
+            (UNLESS): described("The condition of users whom the rule does not match.", reference("condition")),
             "serve": serve,
             "bucket_by": described(
                 "The unit that users are drawn by: an attribute, or `request`.",
                 BucketBy::schema(),
             ),
         });
-        let mut rule = table("Who is served what: `when`, `unless`, or both.", &["serve"], members);
+        let mut rule = table(
+            "A condition, `when`, `unless`, or both, and the result for users who match.",
+            &["serve"],
+            members,
+        );
         rule["properties"]["when"]["default"] = json!({});
         rule["dependencies"] = json!({ "serve": has_condition() });
         rule["properties"]["name"]["pattern"] = NOT_BLANK.into();
@@ -264,8 +268,8 @@ impl Schema for Rules {
 impl Schema for Active {
     fn schema() -> Value {
         let members = json!({
-            "from": described("When it begins.", SystemTime::schema()),
-            "until": described("When it ends.", SystemTime::schema()),
+            "from": described("The time at which the window begins.", SystemTime::schema()),
+            "until": described("The time at which the window ends.", SystemTime::schema()),
         });
         table("", &[], members)
     }
@@ -275,11 +279,11 @@ impl Schema for Rollout {
     fn schema() -> Value {
         let time = |doc: &str| described(doc, SystemTime::schema());
         let members = json!({
-            "start": time("When the first stage begins, if the stages have no dates."),
+            "start": time("The time at which the first stage begins, if the stages have no dates."),
             "stages": described("The stages, one after the other.", Vec::<Stage>::schema()),
             "stage": { "description": "The stage that was started by hand.", "type": "integer", "minimum": 0, "maximum": u32::MAX },
-            "stage_started": time("When that stage was started."),
-            "paused_at": time("Since when it is paused."),
+            "stage_started": time("The time at which that stage was started."),
+            "paused_at": time("The time since which the rollout is paused."),
         });
         table("", &[], members)
     }
@@ -288,11 +292,11 @@ impl Schema for Rollout {
 impl Schema for Vec<Stage> {
     fn schema() -> Value {
         let members = json!({
-            "percentage": described("The share of users that it reaches.", Percentage::schema()),
-            "for": described("How long it lasts.", Duration::schema()),
-            "at": described("When it begins, instead of the length of the stage before.", SystemTime::schema()),
+            "percentage": described("The share of users that the stage reaches.", Percentage::schema()),
+            "for": described("The length of the stage.", Duration::schema()),
+            "at": described("The time at which the stage begins, instead of the length of the stage before.", SystemTime::schema()),
             "auto": {
-                "description": "Whether the next stage begins by itself.",
+                "description": "True if the next stage begins by itself.",
                 "type": "boolean",
                 "default": true,
             },
@@ -304,8 +308,10 @@ impl Schema for Vec<Stage> {
 
 impl Schema for Variants {
     fn schema() -> Value {
-        let weight = "How often it is drawn, compared with the others. Never by default.";
-        let value = "What it stands for: its name by default. All variants have one type.";
+        let weight =
+            "The share of users who draw the variant, relative to the other weights. 0 by default.";
+        let value =
+            "The value that the variant serves, by default its name. All values have one type.";
         let members = json!({
             "weight": described(weight, Weight::schema()),
             // The value may have any type. For tombi, a table needs `additionalProperties`.
@@ -348,9 +354,9 @@ fn tests() -> Value {
         (name.to_owned(), described(doc, schema))
     };
     let members = test::KEYS.iter().map(member).collect();
-    let test = table("Who asks, and what the flag answers.", &[test::EXPECT], members);
+    let test = table("An evaluation context, and the expected answer.", &[test::EXPECT], members);
     json!({
-        "description": "What the flag has to answer. A flag whose tests fail keeps its previous definition.",
+        "description": "Tests of the flag. A flag whose tests fail keeps its previous definition.",
         "type": "array",
         "items": test,
         "default": [],
@@ -361,7 +367,7 @@ fn condition() -> Value {
     let list =
         |doc: &str| json!({ "description": doc, "type": "array", "items": reference("condition") });
     json!({
-        "description": "Attributes with what they are compared with, all of which have to hold.",
+        "description": "Attributes with their operands, all of which have to match.",
         "type": "object",
         "properties": {
             (ANY): list("One of these conditions has to hold."),
@@ -375,8 +381,8 @@ fn condition() -> Value {
                 reference("condition"),
             ),
             (FLAG): {
-                "description": "Another flag that has to be on, a flag and its state, or a list of which \
-                                any will do.",
+                "description": "Another flag that has to be on, a flag and its state, or a list of \
+                                these, one of which has to match.",
                 "anyOf": [
                     reference("prerequisite"),
                     { "type": "array", "items": reference("prerequisite") },
@@ -390,7 +396,7 @@ fn condition() -> Value {
                 "propertyNames": { "pattern": PATH },
             },
             (SEGMENT): {
-                "description": "The name of a segment, or a list of which any will do.",
+                "description": "The name of a segment, or a list of names, one of which has to match.",
                 "type": ["string", "array"],
                 "items": { "type": "string" },
             },
@@ -411,7 +417,7 @@ fn comparison() -> Value {
     operators.insert(
         IGNORE_CASE.to_owned(),
         json!({
-            "description": "Whether letters are compared in lower case.",
+            "description": "True to compare letters in lower case.",
             "type": "boolean",
             "default": false,
         }),
@@ -425,7 +431,7 @@ fn comparison() -> Value {
         }),
     );
     json!({
-        "description": "A value, a list of which any will do, or operators, all of which have to hold.",
+        "description": "A value, a list of values, one of which has to match, or operators, all of which have to hold.",
         "type": ["boolean", "number", "string", "array", "object"],
         "items": operand(OperandKind::Scalar),
         "minProperties": 1,

@@ -110,7 +110,7 @@ pub(super) fn decode_all(root: &DeTable<'_>, decoder: &mut Decoder<'_>) {
             let name = *name;
             match rest.next() {
                 Some(&next) => match path.places.get(next) {
-                    Some(&first) => path.leave_circle(first, &waiting, decoder),
+                    Some(&first) => path.leave_cycle(first, &waiting, decoder),
                     None => path.enter(next, &waiting, decoder),
                 },
                 None => {
@@ -163,7 +163,7 @@ impl<'w, 'r> Path<'w, 'r> {
 
     /// Reports a cycle. The last segment of the path names the one at `first`, so none of the
     /// segments from there on can be decoded.
-    fn leave_circle(
+    fn leave_cycle(
         &mut self,
         first: usize,
         waiting: &BTreeMap<&str, Waiting<'_, '_>>,
@@ -172,11 +172,11 @@ impl<'w, 'r> Path<'w, 'r> {
         let names: Vec<_> = self.steps[first..].iter().map(|(name, _)| *name).collect();
         let edges: Vec<_> =
             names.iter().chain(names.first()).map(|name| format!("`{name}`")).collect();
-        let message = format!("segments that need each other: {}", edges.join(" → "));
+        let message = format!("segments depend on each other: {}", edges.join(" → "));
         let span = names.first().and_then(|name| waiting.get(name)).map(|one| one.key.span());
         let problem = Diagnostic::new(Code::SegmentCycle, span.unwrap_or_default(), message)
-            .label("needs itself to be known")
-            .help("remove one `segment = …` from the circle");
+            .label("depends on itself")
+            .help("remove one `segment = …` from the cycle");
         decoder.report(problem);
         for name in names {
             self.leave();
@@ -229,7 +229,7 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
             (other, _) => {
                 let help = match nearest(other, [WHEN, UNLESS, DESCRIPTION]) {
                     Some(similar) => format!("a key with a similar name exists: `{similar}`"),
-                    None => format!("a segment says `when`: `when = {{ {other} = … }}`"),
+                    None => format!("write it in the condition: `when = {{ {other} = … }}`"),
                 };
                 let message = format!("unknown key `{other}` in segment `{name}`");
                 let problem = Diagnostic::new(Code::UnknownKey, key.span(), message)

@@ -122,7 +122,7 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
 
 fn nested_too_deep(span: Range<usize>, doubtful: Range<usize>) -> Fault {
     let diagnostic = Diagnostic::new(Code::SyntaxError, span, "nested too deep")
-        .label("more levels than are read");
+        .label("more levels than the limit");
     Fault { diagnostic, doubtful, is_scalar: false }
 }
 
@@ -315,8 +315,8 @@ struct Renamed {
     text: String,
     /// The original names of the keys.
     names: Vec<String>,
-    /// The offsets in the new and the old text behind each renamed key, where both texts continue
-    /// alike.
+    /// The offset behind each renamed key, in the new text and in the old one. From there on, both
+    /// are the same up to the next key.
     edits: Vec<(usize, usize)>,
 }
 

@@ -106,7 +106,7 @@ impl Decode for Vec<String> {
 fn blank(span: Range<usize>, text: &str, at: Place<'_>) -> Diagnostic {
     let (setting, flag) = (at.setting, at.flag);
     let (what, label) = match text.trim() {
-        "" => ("an empty name", "matches nobody"),
+        "" => ("an empty name", "matches no user"),
         _ => ("white space around a name", "the white space is part of the name"),
     };
     Diagnostic::new(Code::BlankText, span, format!("{what} in `{setting}` of flag `{flag}`"))
@@ -119,8 +119,9 @@ fn blank(span: Range<usize>, text: &str, at: Place<'_>) -> Diagnostic {
 fn trimmed(span: Range<usize>, name: &str, text: &str) -> Option<Suggestion> {
     let is_plain = text.get(span.clone())? == format!("\"{name}\"");
     let replacement = format!("\"{}\"", name.trim());
-    (is_plain && !name.trim().is_empty())
-        .then(|| Suggestion::replace("write the name without it", span, replacement).unsafely())
+    (is_plain && !name.trim().is_empty()).then(|| {
+        Suggestion::replace("write the name without white space", span, replacement).unsafely()
+    })
 }
 
 impl Decode for Percentage {
@@ -420,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_date_is_no_date() {
+    fn half_a_date_is_not_complete() {
         for text in ["2026-02-30", "2026-02-30T09:00:00Z", "2026-02-30 09:00", "2026-01-01T25:00Z"]
         {
             assert!(is_complete(text), "{text}");

@@ -371,7 +371,7 @@ pub(super) fn names(settings: &DeTable<'_>) -> Option<HashSet<String>> {
 /// Reports `serve = true`.
 pub(super) fn serve_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     let on = value.get_ref().as_bool().unwrap_or_default();
-    let message = format!("`serve` of flag `{flag}` is a boolean, and it names a variant");
+    let message = format!("`serve` of flag `{flag}` is a boolean, but it names a variant");
     let problem = Diagnostic::new(Code::InvalidServe, value.span(), message)
         .label("not the name of a variant");
     let help = match decoder.format {
@@ -383,7 +383,7 @@ pub(super) fn serve_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Deco
 
 /// Reports `off = false`.
 pub(super) fn off_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
-    let message = format!("`off` of flag `{flag}` is a boolean, and it names a variant");
+    let message = format!("`off` of flag `{flag}` is a boolean, but it names a variant");
     let problem =
         Diagnostic::new(Code::InvalidOff, value.span(), message).label("not the name of a variant");
     let help = format!(
@@ -449,10 +449,10 @@ pub(super) fn check_constant(flag: &str, settings: &DeTable<'_>, decoder: &mut D
         if field == Field::Variants && decoder.is_patch() {
             continue;
         }
-        let message = format!("`value` of flag `{flag}` stands beside `{field}`");
+        let message = format!("flag `{flag}` has both `value` and `{field}`");
         let problem = Diagnostic::new(Code::ValueBesideVariants, value.span(), message)
             .label("served to all")
-            .related(other.span(), "this chooses what is served as well");
+            .related(other.span(), "this also chooses what is served");
         let help = "remove one of the two, or make the value that of a variant".to_owned();
         decoder.report_with(problem, Some(help), flag);
         return;
@@ -465,7 +465,7 @@ impl Decode for Constant {
         if let DeValue::Boolean(on) = value.get_ref() {
             let message = format!("`value` of flag `{}` is a boolean", at.flag);
             let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
-                .label("a flag of booleans is on or off by itself");
+                .label("a flag without a value is a boolean already");
             let help = match decoder.format {
                 Format::Toml => {
                     format!("write `enabled = {on}`, or `{} = {on}`", toml_key(at.flag))
@@ -495,10 +495,10 @@ fn check_off_words(
             continue;
         }
         let message =
-            format!("variant `{name}` of flag `{flag}` is named like off, and is not off");
+            format!("variant `{name}` of flag `{flag}` is named like off, but is not off");
         let problem = Diagnostic::new(Code::OffWord, key.span(), message)
-            .label("an environment variable of this text switches the flag off");
-        let help = "give it another name, or the value `false`".to_owned();
+            .label("an environment variable with this value turns the flag off");
+        let help = "rename it, or give it the value `false`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }
 }
@@ -517,7 +517,7 @@ fn check_weights(
     let first = in_order(table).first().map(|(key, _)| key.span());
     let (message, label) = match first {
         None => (format!("flag `{flag}` has an empty table of variants"), "no variants"),
-        Some(_) => (format!("no variant of flag `{flag}` has a weight"), "nobody is drawn"),
+        Some(_) => (format!("no variant of flag `{flag}` has a weight"), "no user can be drawn"),
     };
     let place = first.clone().unwrap_or(span);
     let problem = Diagnostic::new(Code::ZeroWeights, place, message).label(label);

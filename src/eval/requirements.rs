@@ -30,7 +30,7 @@ pub(crate) enum Requirements {
     /// The requirements cannot be met: a flag that is required indirectly requires itself.
     Unmeetable,
     /// The flag requires itself, through these flags.
-    Circle(Vec<Slot>),
+    Cycle(Vec<Slot>),
     TooMany,
 }
 
@@ -90,7 +90,7 @@ impl Requirements {
         let mut path = vec![Level::new(flag, needs(flag))];
         let mut known: HashSet<Need> = HashSet::new();
         let (mut steps, mut entries) = (Vec::new(), Vec::new());
-        let (mut has_circle, mut is_linked) = (false, false);
+        let (mut has_cycle, mut is_linked) = (false, false);
         loop {
             let Some(level) = path.last_mut() else {
                 unreachable!("the path ends where the flag itself was looked at")
@@ -112,7 +112,7 @@ impl Requirements {
             let is_required = level.next < requires.len();
             level.next += 1;
             if need.slot == flag {
-                return Self::Circle(path.into_iter().map(|level| level.slot).collect());
+                return Self::Cycle(path.into_iter().map(|level| level.slot).collect());
             }
             let slot = need.slot;
             let simple = need.state.simple().ok().filter(|_| is_required);
@@ -126,14 +126,14 @@ impl Requirements {
             match visits.get(&slot) {
                 Some(Visit::Done) => {}
                 // The search may still find that the flag itself is on a cycle.
-                Some(Visit::Begun) => has_circle = true,
+                Some(Visit::Begun) => has_cycle = true,
                 None => {
                     visits.insert(slot, Visit::Begun);
                     path.push(Level::new(slot, needs(slot)));
                 }
             }
         }
-        match has_circle {
+        match has_cycle {
             true => Self::Unmeetable,
             false => Self::All(steps.into()),
         }
@@ -144,20 +144,20 @@ impl Requirements {
         match self {
             Self::All(steps) => steps.iter().map(|step| step.slot).collect(),
             Self::Linked(program) => program.slots().collect(),
-            Self::Unmeetable | Self::Circle(_) | Self::TooMany => Vec::new(),
+            Self::Unmeetable | Self::Cycle(_) | Self::TooMany => Vec::new(),
         }
     }
 
     /// Returns true if the requirements are a mistake, so that the flag is in no state for others.
     pub(super) fn are_invalid(&self) -> bool {
-        matches!(self, Self::Circle(_) | Self::TooMany)
+        matches!(self, Self::Cycle(_) | Self::TooMany)
     }
 
     /// Returns the cause of the answer while the requirements are not met.
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::All(_) | Self::Linked(_) | Self::Unmeetable => Cause::Prerequisite,
-            Self::Circle(_) | Self::TooMany => Cause::InvalidPrerequisites,
+            Self::Cycle(_) | Self::TooMany => Cause::InvalidPrerequisites,
         }
     }
 
@@ -214,13 +214,13 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_found_from_every_flag_on_it_and_behind_it() {
+    fn a_cycle_is_found_from_every_flag_on_it_and_behind_it() {
         let edges = [(0, 1), (1, 2), (2, 3), (3, 1)];
 
         assert_eq!(requirements(&edges, 0), Requirements::Unmeetable);
-        assert_eq!(requirements(&edges, 1), Requirements::Circle(vec![1, 2, 3]));
-        assert_eq!(requirements(&edges, 3), Requirements::Circle(vec![3, 1, 2]));
-        assert_eq!(requirements(&[(0, 0)], 0), Requirements::Circle(vec![0]));
+        assert_eq!(requirements(&edges, 1), Requirements::Cycle(vec![1, 2, 3]));
+        assert_eq!(requirements(&edges, 3), Requirements::Cycle(vec![3, 1, 2]));
+        assert_eq!(requirements(&[(0, 0)], 0), Requirements::Cycle(vec![0]));
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Links {
 #[derive(thiserror::Error)]
 pub(super) enum InvalidPrerequisites {
     #[error("flag `{}` depends on itself and is off: {}", line(&.0[0]), chain(.0))]
-    Circle(Vec<Arc<str>>),
+    Cycle(Vec<Arc<str>>),
     #[error(
         "flag `{}` depends on more than {MOST_PREREQUISITES} flags, with all that decide about those, and is off",
         line(.0)
@@ -76,7 +76,7 @@ impl InvalidPrerequisites {
         let name = |&slot: &Slot| Arc::clone(names.name(slot));
         match requirements {
             Requirements::All(_) | Requirements::Linked(_) | Requirements::Unmeetable => None,
-            Requirements::Circle(slots) => Some(Self::Circle(slots.iter().map(name).collect())),
+            Requirements::Cycle(slots) => Some(Self::Cycle(slots.iter().map(name).collect())),
             Requirements::TooMany => Some(Self::TooMany(name(&flag))),
         }
     }

@@ -188,7 +188,7 @@ fn a_list_edit_that_changes_nothing_writes_nothing() {
     assert_eq!((code, &*after), (ExitCode::Refused, text));
     assert_eq!(
         stderr,
-        "error: `[flags]` sets `denied_users` of flag `checkout`, which an environment cannot take away\n"
+        "error: `[flags]` sets `denied_users` of flag `checkout`, which an environment cannot remove\n"
     );
     // The words are those of the store.
     let (_, stderr, after) = edit(&["denied_users+=mallory"], true);

@@ -213,7 +213,7 @@ fn an_override_that_makes_no_flag_is_not_promoted() {
     let ran = ran(&mut beside(&path, on(&server, &["promote"])));
 
     assert_eq!(ran.code, ExitCode::Refused, "{}", ran.stderr);
-    assert!(ran.stderr.contains("would be wrong"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("would be invalid"), "{}", ran.stderr);
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
 }
 

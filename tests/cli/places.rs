@@ -571,13 +571,13 @@ fn what_is_known_without_a_person_is_found_before_one_is_asked() {
         told.stderr
     };
 
-    assert!(silent(&["init"]).contains("`conf/flags.toml` exists already"));
+    assert!(silent(&["init"]).contains("`conf/flags.toml` already exists"));
     assert!(silent(&["init", "-f", "no/flags.toml"]).contains("its directory is not there"));
     let import = ["import", "json", "import.txt", "--write", "-f", "no/flags.toml"];
     assert!(silent(&import).contains("its directory is not there"));
     assert!(silent(&["instances", "--forget", "web-7"]).contains("no instance `web-7`"));
     assert!(silent(&["fmt", "conf/flags.toml", "none.toml"]).contains("cannot read `none.toml`"));
-    assert!(silent(&["create", "on"]).contains("has a flag `on` already"));
+    assert!(silent(&["create", "on"]).contains("already has a flag `on`"));
     assert!(silent(&["delete", "gone", "--no-refs"]).contains("no flag `gone`"));
     assert!(silent(&["rename", "gone", "new", "--no-refs"]).contains("no flag `gone`"));
     assert!(silent(&["undo", "7"]).contains("revision 7"));

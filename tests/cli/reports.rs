@@ -273,7 +273,7 @@ fn an_edit_that_renames_or_removes_a_flag_is_told_and_fails_where_it_is_denied()
         "{}",
         lint.stdout
     );
-    assert!(lint.stdout.contains("flag `gone` is not in the file any more"), "{}", lint.stdout);
+    assert!(lint.stdout.contains("flag `gone` was removed from the file"), "{}", lint.stdout);
     assert_eq!((lint.code, strict.code), (ExitCode::Done, ExitCode::No));
 }
 

@@ -136,23 +136,23 @@ fn the_flags_of_the_documents_are_good() {
 fn codes() -> String {
     let is_error = |code: Code| code.severity() == Severity::Error;
     "# Codes\n\n\
-     Everything that can be said about a flags.toml, by the name that stands in brackets behind \
-     `error` or `warning`. `flagstaff lint --explain CODE` says the same.\n"
+     All problems that a flags.toml can have, by their codes: the names in brackets behind \
+     `error` or `warning`. `flagstaff lint --explain CODE` prints the same text.\n"
         .to_owned()
         + &section(
             "Errors",
-            "What they concern is not published. They are reported whenever the file is read.",
+            "The affected flags are not published. Errors are reported whenever the file is read.",
             is_error,
         )
         + &section(
             "Warnings",
-            "What they concern is published. They are reported whenever the file is read, and lints \
-             can allow or deny them.",
+            "The affected flags are published. Warnings are reported whenever the file is read, and \
+             lints can allow or deny them.",
             |code| !is_error(code) && !code.is_lint(),
         )
         + &section(
             "Lints",
-            "They are found by `flagstaff lint` and `definition::lint` only.",
+            "Only `flagstaff lint` and `definition::lint` find these.",
             Code::is_lint,
         )
 }

@@ -463,19 +463,19 @@ fn a_change_is_refused_with_its_reason() {
         said(document.set("serach", &owner)),
         "the file has no flag `serach`; it has `search`"
     );
-    assert_eq!(said(document.add("search", &owner)), "the file has a flag `search` already");
-    assert_eq!(said(document.add("wrong", &owner)), "the file has a flag `wrong` already");
+    assert_eq!(said(document.add("search", &owner)), "the file already has a flag `search`");
+    assert_eq!(said(document.add("wrong", &owner)), "the file already has a flag `wrong`");
     assert_eq!(
         said(document.set("wrong", &owner)),
         "flag `wrong` has to be corrected before it can be changed"
     );
     assert_eq!(
         said(document.set("search", &Definition::new().requires(["cart"]))),
-        "flag `cart` would be wrong"
+        "flag `cart` would be invalid"
     );
     assert_eq!(
         said(document.set("cart", &Definition::new().off("x").variants([("y", 1)]))),
-        "flag `cart` would be wrong"
+        "flag `cart` would be invalid"
     );
     assert_eq!(document.text(), text);
 

@@ -248,7 +248,7 @@ requires = [\"a\"]
     assert_eq!(
         problems(text),
         [
-            "4:13: error[prerequisite-circle]: flags require each other: `a` -> `b` -> `a` in \
+            "4:13: error[prerequisite-cycle]: flags require each other: `a` -> `b` -> `a` in \
              environment `cycle`",
             "14:7: error[unknown-variant]: flag `price` has no variant `gone` in environment `bad`",
             "15:45: error[unknown-variant]: flag `price` has no variant `medium` in environment \
@@ -525,7 +525,7 @@ fn settings_go_into_the_table_of_the_environment() {
     // As a table, it would not lift the percentage of `[flags]` any more.
     assert_eq!(
         edited(&forced, |document| document.set("b", &Definition::new().owner("search"))),
-        "flag `b` cannot be changed that way in this text; edit it by hand"
+        "flag `b` cannot be changed that way in this file; edit the file by hand"
     );
     assert_eq!(
         patch(&none),
@@ -552,7 +552,7 @@ fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
 
     assert_eq!(
         without(Field::Owner),
-        "`[flags]` sets `owner` of flag `b`, which an environment cannot take away"
+        "`[flags]` sets `owner` of flag `b`, which an environment cannot remove"
     );
     assert_eq!(without(Field::Expires), "[environments.staging.b] # ours\npermanent = false\n");
 }
@@ -578,7 +578,7 @@ fn a_setting_of_its_own_can_be_taken_away_in_an_environment() {
     );
     assert_eq!(
         removed("b = true\n", Field::Percentage),
-        "`[flags]` sets `percentage` of flag `b`, which an environment cannot take away"
+        "`[flags]` sets `percentage` of flag `b`, which an environment cannot remove"
     );
 }
 
@@ -657,7 +657,7 @@ fn an_override_is_promoted_with_settings_that_mean_what_it_takes_away() {
     // Nothing has the meaning of no owner, and of no active window.
     assert_eq!(
         promoted("owner = \"web\"", "", &json(r#"{"owner": null}"#)),
-        "`[flags]` sets `owner` of flag `f`, which an environment cannot take away"
+        "`[flags]` sets `owner` of flag `f`, which an environment cannot remove"
     );
     let active = "active = { until = 2026-12-01 }";
     assert_eq!(

@@ -202,7 +202,7 @@ fn all_problems_are_told_at_once_and_in_order() {
     wrong type for `owner` in flag `x`: expected a string, found an object
     invalid `stale_after` in flag `x`: not a length of time such as `"5m"`
     invalid `on_stale` in flag `x`: expected one of `keep`, `declared`, `on`, `off`, `unavailable`
-    wrong type for `tags` in flag `x`: `null` cannot stand within this setting
+    wrong type for `tags` in flag `x`: `null` is not allowed within this setting
     "#);
     assert_eq!(error.to_string(), error.problems().join("; "));
 }
@@ -349,7 +349,7 @@ fn a_null_within_a_setting_is_an_error() {
     assert_eq!(
         problems(r#"{"allowed_users": ["ana", null]}"#),
         ["wrong type for `allowed_users` in flag `x`: \
-          `null` cannot stand within this setting"]
+          `null` is not allowed within this setting"]
     );
 }
 

@@ -315,7 +315,7 @@ proptest! {
 
         let redrawn = found.iter().filter(|it| it.code == Code::RedrawsUsers);
         let is_asked = |text: &&String| match has_rule(&after) {
-            true => text.contains("of rule") || text.contains("for whom this is"),
+            true => text.contains("of rule") || text.contains("of the users of this one"),
             false => text.contains("of flag"),
         };
         let texts = redrawn

@@ -51,7 +51,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("mixed-types", "compares variants"),
     ("never-active", "compares two dates"),
     ("percentage-beside-rollout", "only a warning"),
-    ("prerequisite-circle", "follows names of flags"),
+    ("prerequisite-cycle", "follows names of flags"),
     ("rollout-backwards", "compares stages"),
     ("rollout-times", "compares stages"),
     ("rollout-without-stages", "only a warning"),

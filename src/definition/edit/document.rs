@@ -977,7 +977,7 @@ pub enum EditError {
         similar: Option<String>,
     },
     /// The file already has a flag with this name.
-    #[error("the file has a flag `{}` already", line(flag))]
+    #[error("the file already has a flag `{}`", line(flag))]
     Exists {
         /// The flag key.
         flag: String,
@@ -992,7 +992,7 @@ pub enum EditError {
         diagnostics: Diagnostics,
     },
     /// The edit would make a flag invalid.
-    #[error("flag `{}` would be wrong", line(flag))]
+    #[error("flag `{}` would be invalid", line(flag))]
     Invalid {
         /// The flag that would be invalid, which may be another one than the edited one.
         flag: String,
@@ -1010,7 +1010,7 @@ pub enum EditError {
     },
     /// An environment cannot remove a setting of `[flags]`.
     #[error(
-        "`[flags]` sets `{setting}` of flag `{}`, which an environment cannot take away",
+        "`[flags]` sets `{setting}` of flag `{}`, which an environment cannot remove",
         line(flag)
     )]
     InFlags {
@@ -1021,7 +1021,7 @@ pub enum EditError {
     },
     /// No text was found that gives the flag the intended definition and leaves all other flags as
     /// they are.
-    #[error("flag `{}` cannot be changed that way in this text; edit it by hand", line(flag))]
+    #[error("flag `{}` cannot be changed that way in this file; edit the file by hand", line(flag))]
     Unwritable {
         /// The flag key.
         flag: String,

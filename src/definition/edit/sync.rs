@@ -134,9 +134,9 @@ impl Sync<'_> {
 
     /// Changes elements from the last to the first, so that the indices of the others stay valid.
     fn elements(&mut self, old: &[Value], new: &[Value]) {
-        let texts = |list: &[Value]| list.iter().map(Value::to_string).collect::<Vec<_>>();
-        let old_texts = texts(old);
-        let operations = capture_diff_slices(Algorithm::Myers, &old_texts, &texts(new));
+        let strings = |list: &[Value]| list.iter().map(Value::to_string).collect::<Vec<_>>();
+        let old_strings = strings(old);
+        let operations = capture_diff_slices(Algorithm::Myers, &old_strings, &strings(new));
         let keeps =
             |operation: &DiffOp| matches!(operation, DiffOp::Equal { .. } | DiffOp::Replace { .. });
         if !operations.iter().any(keeps) && matches!(self.text.find(&self.path), Found::Elements(_))
@@ -149,7 +149,7 @@ impl Sync<'_> {
         let written: HashMap<_, _> = (0..old.len())
             .filter_map(|index| {
                 let path = [&*self.path, &[Step::Index(index)]].concat();
-                Some((old_texts[index].clone(), self.text.written(&path)?.to_owned()))
+                Some((old_strings[index].clone(), self.text.written(&path)?.to_owned()))
             })
             .collect();
         for operation in operations.into_iter().rev() {

@@ -105,7 +105,7 @@ impl TextFile {
         if metadata.permissions().readonly() {
             return Err(write(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "it is marked as read-only",
+                "the file is marked as read-only",
             )));
         }
         let new = Replacement::of(&target, text.as_bytes(), Readers::Umask).map_err(write)?;
@@ -148,7 +148,7 @@ pub enum TextFileError {
         path: PathBuf,
     },
     /// There is already something at the path of the new file.
-    #[error("`{}` exists already", line(&path.to_string_lossy()))]
+    #[error("`{}` already exists", line(&path.to_string_lossy()))]
     Exists {
         /// The path of the file.
         path: PathBuf,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_gone_is_not_made_again() {
+    fn a_deleted_file_is_not_created_again() {
         let (directory, path) = written("one");
         let file = TextFile::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_and_the_byte_order_mark_are_text() {
+    fn line_ends_and_the_byte_order_mark_are_kept() {
         let (_directory, path) = written("\u{feff}one\r\n");
         let file = TextFile::read(&path).unwrap();
 
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_exists_is_not_made() {
+    fn an_existing_file_is_not_overwritten() {
         let (_directory, path) = written("one");
 
         let error = TextFile::create(&path, "two").unwrap_err();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_an_error() {
+    fn invalid_utf8_is_an_error() {
         let (_directory, path) = written("");
         fs::write(&path, b"\xff").unwrap();
 
@@ -270,7 +270,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn nothing_is_made_through_a_link_that_leads_nowhere() {
+    fn no_file_is_created_through_a_dangling_link() {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("flags.toml");
         std::os::unix::fs::symlink("elsewhere.toml", &link).unwrap();

@@ -39,7 +39,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 let span = remove::setting(file.text, value, table, rule::BUCKET_BY);
                 let suggestion = span.map(|span| Suggestion::remove("remove it", span));
                 let name = format!("`bucket_by` of a rule of flag `{}`", flag.name());
-                let why = "the rule draws nobody";
+                let why = "the rule does not draw";
                 found.report(idle(flag, &name, place, why).suggest(suggestion));
             }
         }

@@ -99,7 +99,7 @@ fn stays_off(
     };
     let message = format!("`{field}` of flag `{name}` has no effect");
     let problem = Diagnostic::new(Code::SettingWithoutEffect, span, message)
-        .label("the flag stays off, since `[flags]` has it as off");
+        .label("the flag stays off, because `[flags]` turns it off");
     Some(problem.help(help).flag(name))
 }
 

@@ -59,7 +59,7 @@ fn check_list(value: &Value<'_>, name: &str, owner: Owner<'_>, text: &str, found
         };
         let message = format!("`{entry}` is in `{name}` of {owner} twice");
         let problem = Diagnostic::new(Code::DuplicateEntry, element.span(), message)
-            .label("the same again")
+            .label("repeated here")
             .related(first.clone(), "first here")
             .suggest(
                 remove::element(text, &value.span(), array, index)

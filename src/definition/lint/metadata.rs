@@ -22,21 +22,21 @@ const WANTED: &[Wanted] = &[
         code: Code::MissingDescription,
         field: Field::Description,
         noun: "no description",
-        label: "what is it for?",
+        label: "what is its purpose?",
         example: "description = \"…\"",
     },
     Wanted {
         code: Code::MissingOwner,
         field: Field::Owner,
         noun: "no owner",
-        label: "who answers for it?",
+        label: "who is responsible for it?",
         example: "owner = \"…\"",
     },
     Wanted {
         code: Code::MissingExpiry,
         field: Field::Expires,
-        noun: "no date on which it expires",
-        label: "when can it go?",
+        noun: "no expiry date",
+        label: "when can it be removed?",
         example: "expires = 2027-02-01",
     },
 ];
@@ -84,7 +84,7 @@ fn expired(flag: &Flag<'_>, text: &str) -> Diagnostic {
     let span = flag.setting(Field::Expires).map_or(flag.key.span(), |value| value.span());
     let date = source(text, span.clone()).unwrap_or_default();
     Diagnostic::new(Code::Expired, span, format!("flag `{name}` expired on {date}"))
-        .label("its time is over")
-        .help("remove it and what it guards from the code, or give it a new date")
+        .label("past its expiry date")
+        .help("remove it and the code that it guards, or give it a new date")
         .flag(name)
 }

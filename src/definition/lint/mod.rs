@@ -76,7 +76,7 @@ const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unr
 ///  --> flags.toml:1:8
 ///   |
 /// 1 | [flags.new_checkout]
-///   |        ^^^^^^^^^^^^ who answers for it?
+///   |        ^^^^^^^^^^^^ who is responsible for it?
 ///   |
 /// help: add `owner = "…"`
 ///
@@ -84,7 +84,7 @@ const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unr
 ///  --> flags.toml:2:32
 ///   |
 /// 2 | allowed_users = ["ana", "bob", "ana"]
-///   |                  -----         ^^^^^ the same again
+///   |                  -----         ^^^^^ repeated here
 ///   |                  |
 ///   |                  first here
 ///   |

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn snake_case_is_told_from_other_names() {
+    fn snake_case_is_distinguished_from_other_styles() {
         for name in ["a", "new_checkout", "search_v2", "s3_upload"] {
             assert!(is_snake_case(name), "{name}");
         }
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_brought_into_snake_case() {
+    fn names_are_converted_to_snake_case() {
         for (name, snake) in [
             ("newCheckout", "new_checkout"),
             ("New Checkout!", "new_checkout"),

@@ -77,7 +77,7 @@ impl Finder<'_, '_> {
         let (Some(unless), Some(written)) = (&rule.unless, written) else { return };
         let is_all = matches!(unless, Condition::All(parts) if parts.is_empty());
         if !is_all && Prover::new().implies(&rule.when, unless) {
-            self.report("a rule", written.span(), "true for all whom the rule is for", None);
+            self.report("a rule", written.span(), "true for all users whom `when` matches", None);
         }
     }
 
@@ -91,7 +91,7 @@ impl Finder<'_, '_> {
             Located::Not { part, .. } => self.visit(part),
             Located::Unless { part, span } => {
                 if matches!(&**part, Located::All(parts) if parts.is_empty()) {
-                    self.report("`unless`", span.clone(), "true for everybody", None);
+                    self.report("`unless`", span.clone(), "true for all users", None);
                 }
                 self.visit(part);
             }
@@ -182,8 +182,8 @@ impl Finder<'_, '_> {
                         && excludes(first.comparison, second.comparison))
             });
             if let Some(first) = clash {
-                let label = "nothing meets this";
-                let first = Some((*first, "and this at once"));
+                let label = "no value meets this";
+                let first = Some((*first, "and this at the same time"));
                 self.report(&what, second.operand.span(), label, first);
                 return;
             }
@@ -199,8 +199,8 @@ fn wants_none(comparison: &Comparison) -> bool {
 /// strings.
 fn wrong_type(comparison: &Comparison) -> Option<&'static str> {
     let label = match comparison.place() {
-        Attribute::TargetingKey => "the targeting key is a text",
-        Attribute::Groups => "groups are texts",
+        Attribute::TargetingKey => "the targeting key is a string",
+        Attribute::Groups => "groups are strings",
         _ => return None,
     };
     if comparison.reads_numbers() {

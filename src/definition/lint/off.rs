@@ -27,10 +27,10 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         let first = variants.names().next().unwrap_or_default();
         found.report(
             Diagnostic::new(Code::OffWithoutVariant, flag.key.span(), message)
-                .label("callers get their own defaults then")
+                .label("callers get their own defaults while the flag is off")
                 .help(format!(
-                    "name the variant, such as `off = {first:?}`, or write `off = \"default\"` if the \
-                     defaults are meant"
+                    "name the variant, such as `off = {first:?}`, or write `off = \"default\"` if callers \
+                     should get their defaults"
                 ))
                 .flag(name),
         );

@@ -32,8 +32,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The conditions that imply an earlier one, each with the first of these. It ends where `implies` gives up, since
-/// thousands of rules are millions of pairs.
+/// Returns the conditions that imply an earlier one, each with the first of these. The search ends
+/// when `implies` returns `None`, since thousands of rules make millions of pairs.
 fn covered<C>(
     conditions: &[C],
     mut implies: impl FnMut(&C, &C) -> Option<bool>,
@@ -76,11 +76,11 @@ fn unreachable(
 ) -> Diagnostic {
     let message = format!("{name} of flag `{}` is never reached", flag.name());
     let matches = match &*earlier.condition() {
-        Condition::All(parts) if parts.is_empty() => "matches everybody",
-        _ => "matches all of them before",
+        Condition::All(parts) if parts.is_empty() => "matches all users",
+        _ => "matches all of these users first",
     };
     Diagnostic::new(Code::UnreachableRule, here.span(), message)
-        .label(format!("{earlier_name} decides for whoever meets this"))
+        .label(format!("{earlier_name} decides for all users who match this"))
         .related(there.span(), matches)
         .help(format!("move {name} above {earlier_name}, or remove it"))
         .flag(flag.name())

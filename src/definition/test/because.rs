@@ -58,7 +58,7 @@ impl Asked<'_> {
         let user = self.context.targeting_key().unwrap_or_default();
         match self.result.answer.cause {
             Cause::Disabled => "it is disabled".to_owned(),
-            Cause::Inactive => "it is not active then".to_owned(),
+            Cause::Inactive => "it is not active at this time".to_owned(),
             Cause::Prerequisite => self.unmet(),
             Cause::InvalidPrerequisites => "it depends on itself, or on too many flags".to_owned(),
             Cause::DeniedUser => format!("`{user}` is denied"),
@@ -74,10 +74,10 @@ impl Asked<'_> {
             Cause::NoTargetingKey => "there is no user to draw by".to_owned(),
             Cause::NoUnit(unit) => format!("there is no `{unit}` to draw by"),
             Cause::Variant => format!("`{user}` is drawn into it"),
-            Cause::Traffic => format!("`{user}` takes no part"),
+            Cause::Traffic => format!("`{user}` is not in the traffic"),
             Cause::Everybody => "nothing holds it back".to_owned(),
             Cause::Nobody | Cause::Unmatched => {
-                format!("no list and no rule decides, and {percentage} of the others are in")
+                format!("no list and no rule applies, and {percentage} of the other users are in")
             }
             // These causes come from sources and requests, which tests do not have.
             Cause::Stale
@@ -112,7 +112,7 @@ impl Asked<'_> {
     fn unmet(&self) -> String {
         let is_unmet = |required: &&Prerequisite| !self.is_met(required);
         let Some(Prerequisite { flag, state }) = self.requires().iter().find(is_unmet) else {
-            return "what it requires is off".to_owned();
+            return "a required flag is off".to_owned();
         };
         match (self.declared.find(flag), state) {
             (None, _) => format!("there is no flag `{flag}`"),

@@ -31,12 +31,12 @@ pub(in crate::definition) const EXPECT: &str = "expect";
 
 /// The keys of a test, with their descriptions in editors.
 pub(in crate::definition) const KEYS: &[(&str, &str)] = &[
-    (NAME, "What it is about, for whoever sees it fail."),
-    (USER, "The user who asks, which is the targeting key. Nobody in particular by default."),
+    (NAME, "The name of the test, which is shown if it fails."),
+    (USER, "The targeting key. Without it, the user is anonymous."),
     (GROUPS, "The groups of the user."),
-    (ATTRIBUTES, "What else is known about who asks."),
-    (TIME, "When the flag is asked. The time at which the test runs by default."),
-    (EXPECT, "Whether the flag is on, or the name of the variant that it serves."),
+    (ATTRIBUTES, "The attributes of the user."),
+    (TIME, "The time of the evaluation. By default, the time at which the test runs."),
+    (EXPECT, "True if the flag has to be on, false if off, or the name of the variant to serve."),
 ];
 
 /// Adds the tests of a flag to the decoder, or reports what is wrong with them. There is a
@@ -102,7 +102,7 @@ fn test(
         }
     }
     let Some((expected, span)) = expect else {
-        let label = "does not say what it expects".to_owned();
+        let label = "has no `expect`".to_owned();
         return invalid(value, at, label, "add `expect = true` or `expect = false`", decoder);
     };
     let expected = expected.filter(|_| decoder.errors == errors)?;

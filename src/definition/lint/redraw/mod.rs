@@ -111,7 +111,7 @@ fn compare<'f>(
     }
     if !removed.is_empty() {
         let keys: Vec<_> = removed.iter().map(|&(key, _, _)| key).collect();
-        found.report(self::removed(&keys, place, "before the edit there was more"));
+        found.report(self::removed(&keys, place, "removed by the edit"));
     }
     reported
 }
@@ -129,16 +129,16 @@ fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
     let names = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let problem = match keys {
         [key] => {
-            let message = format!("flag {names} is not in the file any more");
+            let message = format!("flag {names} was removed from the file");
             Diagnostic::new(Code::RemovedFlag, place, message).flag(key)
         }
         _ => {
-            let message = format!("{} flags are not in the file any more: {names}", keys.len());
+            let message = format!("{} flags were removed from the file: {names}", keys.len());
             Diagnostic::new(Code::RemovedFlag, place, message)
         }
     };
     problem.label(label).help(
-        "code that still asks for such a flag gets its own default: `flagstaff stale --refs` finds it",
+        "code that still evaluates a removed flag gets its own default: `flagstaff stale --refs` finds such code",
     )
 }
 
@@ -146,11 +146,11 @@ fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
 fn environments_removed(names: &[&str], place: Range<usize>) -> Diagnostic {
     let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let message = match names {
-        [_] => format!("environment {listed} is not in the file any more"),
-        _ => format!("{} environments are not in the file any more: {listed}", names.len()),
+        [_] => format!("environment {listed} was removed from the file"),
+        _ => format!("{} environments were removed from the file: {listed}", names.len()),
     };
     Diagnostic::new(Code::RemovedFlag, place, message)
-        .label("before the edit there was more")
+        .label("removed by the edit")
         .help("services that still name it do not start: deploy them without it first")
 }
 
@@ -316,7 +316,7 @@ impl<'f> Edit<'f> {
             let others = moves.iter().filter(|it| !std::ptr::eq(*it, one) && it.cause == one.cause);
             let problem = others.fold(self.problem(one), |problem, other| {
                 let share = percent(other.moved.share);
-                problem.related(other.place.clone(), format!("{share} of those for whom this is"))
+                problem.related(other.place.clone(), format!("{share} of the users of this one"))
             });
             found.report(problem.flag(self.flag.name()));
         }
@@ -375,7 +375,7 @@ impl<'f> Edit<'f> {
             Cause::RuleName(name) => format!("the name was `{name}`"),
             Cause::RuleBucketBy(unit) => was_drawn_by(unit),
             Cause::Order(names) => format!("the order was `{}`", names.join("`, `")),
-            Cause::Weights => "some are moved from one variant to another".to_owned(),
+            Cause::Weights => "some users move from one variant to another".to_owned(),
         }
     }
 
@@ -383,22 +383,21 @@ impl<'f> Edit<'f> {
         match cause {
             Cause::Salt | Cause::Name => {
                 let salt = Untrusted::new(self.salts()[0]).toml();
-                format!("to keep them where they are, write `salt = {salt}`")
+                format!("to keep users where they are, write `salt = {salt}`")
             }
             Cause::BucketBy | Cause::RuleBucketBy(_) => {
-                "wait for the end of the experiment, or make a new flag".to_owned()
+                "wait for the end of the experiment, or add a new flag".to_owned()
             }
             Cause::RuleName(name) => {
                 let name = Untrusted::new(name).toml();
-                format!("a rule draws by its name: to keep them, write `name = {name}`")
+                format!("a rule draws by its name: to keep its users, write `name = {name}`")
             }
             Cause::Order(_) => {
-                "variants lie side by side in this order: keep it, and add new ones at the end"
+                "users are drawn in the order of the variants: keep it, and add new ones at the end"
                     .to_owned()
             }
             Cause::Weights => {
-                "fewer are moved if a variant gives to, or takes from, its neighbours only"
-                    .to_owned()
+                "fewer users move if weight moves only between neighbouring variants".to_owned()
             }
         }
     }
