@@ -103,8 +103,8 @@ async fn a_full_process() {
 
     let json = r#"{"requires": [{"flag": "b", "variant": "x"}]}"#;
     let error = from_json("d", json).unwrap_err();
-    assert!(error.to_string().contains("no room for `x`"), "{error}");
+    assert!(error.to_string().contains("`x` exceeds the limit"), "{error}");
     let redis = Redis::open("redis://127.0.0.1/").unwrap().handle();
     let error = redis.decode("d", json).unwrap_err();
-    assert!(error.to_string().contains("no room for `x`"), "{error}");
+    assert!(error.to_string().contains("`x` exceeds the limit"), "{error}");
 }
