@@ -44,7 +44,7 @@ pub(crate) use self::{
     identity::{CLOCK, identify},
     offer::Lookup,
     sink::{Heard, Publish, Report},
-    stack::{SourceId, Stack},
+    stack::{Circumstances, SourceId, Stack},
     supervise::{Run, follow, run, supervise},
 };
 use crate::{foreign, model::Entry};

@@ -13,6 +13,16 @@ use crate::model::{
 /// The position of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
 
+/// The circumstances, besides the offers, that decide what a flag is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Circumstances<'a> {
+    /// The instant since which each source has been unreachable, if it is.
+    pub(crate) lost: &'a [Option<Instant>],
+    pub(crate) instant: Instant,
+    /// The time that clocks show at that instant.
+    pub(crate) time: SystemTime,
+}
+
 /// The offers of all sources, strongest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
@@ -137,18 +147,11 @@ impl Stack {
         self.offers[source].len()
     }
 
-    /// Merges the entries for a key at the instant `now`, at which clocks show `time`.
+    /// Merges the entries for a key.
     ///
-    /// `lost` has the instant since which each source has been unreachable. A flag with a
-    /// `stale_after` reacts to that, for the sources above the one that sets `stale_after`.
-    pub(crate) fn resolve(
-        &self,
-        key: &str,
-        lost: &[Option<Instant>],
-        now: Instant,
-        time: SystemTime,
-    ) -> Option<Resolved> {
-        self.resolve_with(key, None, lost, now, time)
+    /// A flag with a `stale_after` reacts to lost sources above the one that sets `stale_after`.
+    pub(crate) fn resolve(&self, key: &str, at: &Circumstances<'_>) -> Option<Resolved> {
+        self.resolve_with(key, None, at)
     }
 
     /// As [`resolve`](Self::resolve), with another entry of a source, or none, for the key.
@@ -156,12 +159,11 @@ impl Stack {
         &self,
         key: &str,
         entry: Option<(SourceId, Option<&Entry>)>,
-        lost: &[Option<Instant>],
-        now: Instant,
-        time: SystemTime,
+        at: &Circumstances<'_>,
     ) -> Option<Resolved> {
+        let Circumstances { lost, instant, time } = *at;
         let mut resolved = self.merge_with(key, entry, |_| false)?;
-        let is_stale = |source| Self::is_overdue(&resolved, lost, source, now);
+        let is_stale = |source| Self::is_overdue(&resolved, lost, source, instant);
         if (0..).take(lost.len()).any(is_stale) {
             let on_stale = resolved.definition.rare().on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {

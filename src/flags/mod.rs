@@ -11,6 +11,7 @@ pub mod explain;
 mod facade;
 mod health;
 mod links;
+mod merge;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(not(feature = "metrics"))]

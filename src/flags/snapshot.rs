@@ -1,19 +1,27 @@
 //! One immutable generation of all flags.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
 
 use arc_swap::ArcSwap;
 
 use super::{
     asked::Asked,
+    merge::Merged,
     mismatch::Mismatches,
-    slots::Slots,
     testing::{self, Evaluated},
     track::Tracker,
     unknown::Unknown,
 };
 use crate::{
-    backend::{Lookup, Offer, Source, SourceId},
+    backend::{Lookup, Offer, Source, SourceId, Stack},
     eval::{Decision, Evaluation, Ground, Others, Plan, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Metadata, Names, Progress,
@@ -51,12 +59,7 @@ pub struct Snapshot {
     /// The id of the flags that this is a snapshot of.
     pub(super) owner: u64,
     pub(super) names: Arc<Names>,
-    /// The compiled flags, by slot.
-    pub(super) plans: Vec<Plan>,
-    /// The definitions that the plans were compiled from, by slot.
-    pub(super) resolved: Slots<Resolved>,
-    /// The flags that a source has, in the order of their names.
-    pub(super) listed: Arc<[Slot]>,
+    pub(super) merged: Merged,
     pub(super) sources: Arc<[Source]>,
     pub(super) lookups: Arc<[(SourceId, Lookup)]>,
     pub(super) asked: Arc<Asked>,
@@ -81,6 +84,9 @@ pub(super) struct Latest {
     pub(super) generation: u64,
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
 }
+
+/// Generations are unique in the process: see [`Cell::with`](super::cell::Cell::with).
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
 /// The effect of evaluating an unknown flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,8 +151,8 @@ impl Snapshot {
         &self,
         context: &Context<'_>,
     ) -> impl ExactSizeIterator<Item = (&str, Answer<bool>)> {
-        let (plans, names) = (&*self.plans, &*self.names);
-        self.listed.iter().map(move |&slot| {
+        let (plans, names) = (&*self.merged.plans, &*self.names);
+        self.merged.listed.iter().map(move |&slot| {
             let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
             let evaluate = |plan| self.evaluate_plan(plan, context, &mut ());
             let evaluation = self.known_or(&name, Some(plan), evaluate, |evaluation| evaluation);
@@ -177,7 +183,7 @@ impl Snapshot {
     /// # }
     /// ```
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
-        let resolved = self.resolved.get(key.slot(&self.names, self.owner)?)?;
+        let resolved = self.merged.resolved.get(key.slot(&self.names, self.owner)?)?;
         Some(FlagInfo { resolved, sources: &self.sources })
     }
 
@@ -186,6 +192,59 @@ impl Snapshot {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Returns the first generation of new flags, which has none yet.
+    pub(super) fn first(
+        sources: Arc<[Source]>,
+        stack: &Stack,
+        tracker: Arc<Tracker>,
+        strictness: Strictness,
+    ) -> Self {
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let latest = Latest { generation, offers: stack.offers() };
+        Self {
+            generation,
+            owner: generation,
+            names: Arc::default(),
+            merged: Merged::default(),
+            sources,
+            lookups: stack.lookups(),
+            asked: Arc::default(),
+            offers: stack.offers(),
+            latest: Arc::new(ArcSwap::from_pointee(latest)),
+            unknown: Arc::default(),
+            mismatches: Arc::default(),
+            tracker,
+            strictness,
+            evaluated: Evaluated::of(strictness),
+        }
+    }
+
+    /// Returns the generation of the same flags that follows this one.
+    pub(super) fn next(
+        &self,
+        merged: Merged,
+        names: Arc<Names>,
+        stack: &Stack,
+        asked: Arc<Asked>,
+    ) -> Self {
+        Self {
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+            owner: self.owner,
+            names,
+            merged,
+            sources: Arc::clone(&self.sources),
+            lookups: stack.lookups(),
+            asked,
+            offers: stack.offers(),
+            latest: Arc::clone(&self.latest),
+            unknown: Arc::clone(&self.unknown),
+            mismatches: Arc::clone(&self.mismatches),
+            tracker: Arc::clone(&self.tracker),
+            strictness: self.strictness,
+            evaluated: self.evaluated.clone(),
+        }
     }
 
     /// Evaluates a flag for `context`; `None` if no source has it.
@@ -209,7 +268,7 @@ impl Snapshot {
 
     /// Evaluates a flag that a condition of another one depends on.
     pub(super) fn needed(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
-        self.plans.get(slot as usize)?;
+        self.merged.plans.get(slot as usize)?;
         Others::evaluate(self, slot, |plan| self.evaluate_plan(plan, context, &mut ()))
     }
 
@@ -242,7 +301,7 @@ impl Snapshot {
         if !key.is_resolved(self.owner) {
             self.asked.note(slot);
         }
-        self.plans.get(slot as usize)
+        self.merged.plans.get(slot as usize)
     }
 
     #[inline(always)]
@@ -306,7 +365,7 @@ impl Snapshot {
 
     /// Returns the flags that a source has.
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
-        self.resolved.iter().map(|(slot, flag)| (self.names.name(slot), flag))
+        self.merged.resolved.iter().map(|(slot, flag)| (self.names.name(slot), flag))
     }
 
     /// Returns the flags of some slots, if a source has them.
@@ -314,7 +373,9 @@ impl Snapshot {
         &self,
         slots: &BTreeSet<Slot>,
     ) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
-        slots.iter().filter_map(|&slot| Some((self.names.name(slot), self.resolved.get(slot)?)))
+        slots
+            .iter()
+            .filter_map(|&slot| Some((self.names.name(slot), self.merged.resolved.get(slot)?)))
     }
 
     /// Returns on or off, with the name of the variant that is served.
@@ -359,7 +420,7 @@ impl<'p> Others<'p> for &'p Snapshot {
         slot: Slot,
         evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
     ) -> Option<Evaluation<'p>> {
-        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
+        let (name, plan) = (&**self.names.name(slot), self.merged.plans.get(slot as usize));
         self.known_or(&name, plan, evaluate, |evaluation| evaluation)
     }
 }
@@ -388,7 +449,7 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("generation", &self.generation)
-            .field("flags", &self.resolved.iter().count())
+            .field("flags", &self.merged.resolved.iter().count())
             .finish_non_exhaustive()
     }
 }

@@ -217,7 +217,7 @@ impl Snapshot {
     /// Returns the plan of a flag that was found before, unless the running test overrides it.
     #[inline]
     fn known_plan(&self, flag: &KnownFlag) -> Option<&Plan> {
-        let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize))?;
+        let plan = flag.found(self.owner).and_then(|slot| self.merged.plans.get(slot as usize))?;
         match testing::overridden(&flag.name, &self.evaluated, plan.variants()) {
             None => Some(plan),
             Some(_) => None,
@@ -227,8 +227,9 @@ impl Snapshot {
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {
         // Records the evaluation, since a flag that was found is not recorded again.
         let plan = self.plan(flag);
-        let depends =
-            |slot: Slot| self.plans.get(slot as usize).is_some_and(|plan| plan.depends_by_itself());
+        let depends = |slot: Slot| {
+            self.merged.plans.get(slot as usize).is_some_and(|plan| plan.depends_by_itself())
+        };
         plan.is_some_and(|plan| plan.depends_on_context(depends))
     }
 }

@@ -192,8 +192,8 @@ async fn a_change_by_patience_or_time_is_not_logged_as_one_by_a_source() {
     script.send(Act::Confirm).unwrap();
     time::sleep(minutes(1)).await;
 
-    let lines = log.lines("INFO flagstaff::flags::publisher: flag ");
-    let told: Vec<_> = lines.iter().map(|line| line.split_once("publisher: ").unwrap().1).collect();
+    let lines = log.lines("INFO flagstaff::flags::publisher::log: flag ");
+    let told: Vec<_> = lines.iter().map(|line| line.split_once("log: ").unwrap().1).collect();
     assert_eq!(
         told,
         [

@@ -87,7 +87,7 @@ impl Snapshot {
             Some(self.answer(value, decision).with_variant(arm.name))
         });
         let listed = key.slot(&self.names, self.owner);
-        let listed = listed.and_then(|slot| self.resolved.get(slot));
+        let listed = listed.and_then(|slot| self.merged.resolved.get(slot));
         let resolved =
             evaluation.and_then(|found| listed.cloned().or_else(|| looked_up(found.verdict)));
         let key = key.as_str();
