@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
+    answers::Answers,
     bucket,
-    evaluation::{Decision, Ground, Verdict},
-    linked::{Answers, Need},
     lists::Lists,
+    need::Need,
     rules::{Compared, Linked, Rules, Subject},
     share::Share,
+    verdict::{Decision, Ground, Verdict},
     visitor::{Draw, Visitor},
 };
 use crate::model::{

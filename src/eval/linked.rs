@@ -6,151 +6,22 @@
 //! pass. Each comes once, behind the flags that decide about it. There is no recursion, and no flag
 //! is evaluated twice: a diamond of forty levels costs eighty evaluations.
 
+#[cfg(feature = "http")]
+use super::need::State;
 use super::{
-    evaluation::{Evaluation, Ground, Verdict},
+    answers::Answers,
+    evaluation::Evaluation,
     gate::LinkedGate,
-    plan::Plan,
+    need::Need,
+    plan::{Others, Plan},
+    program::{Entry, Program},
     variants::Variants,
+    verdict::{Ground, Verdict},
     visitor::Visitor,
 };
-use crate::model::{
-    Context, MOST_PREREQUISITES, Names, Prerequisite, RequiredState, Slot, hash_name, variant_name,
-};
-
-/// Another flag, and the state that it has to be in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Need {
-    pub(crate) slot: Slot,
-    pub(crate) state: State,
-}
-
-/// The state that a flag has to be in, with names of variants that an answer can be compared with.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum State {
-    On,
-    Off,
-    Variants(Box<[&'static str]>),
-}
-
-impl Need {
-    /// Resolves a prerequisite. A name that is not among `names` is that of a flag which no source
-    /// has.
-    pub(crate) fn of(prerequisite: &Prerequisite, names: &Names) -> Self {
-        let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag);
-        let state = match &prerequisite.state {
-            RequiredState::On => State::On,
-            RequiredState::Off => State::Off,
-            RequiredState::Variants(variants) => {
-                State::Variants(variants.iter().map(|name| variant_name(name)).collect())
-            }
-        };
-        Self { slot: slot.unwrap_or(Slot::MAX), state }
-    }
-
-    /// Returns true if the flag is in the state; `None` if it is in no state.
-    pub(super) fn holds(&self, answers: Answers<'_>, context: &Context<'_>) -> Option<bool> {
-        self.holds_for(answers.of(self.slot), context)
-    }
-
-    /// Returns true if the flag is in the state, given its evaluation; `None` if it is in no state.
-    pub(crate) fn holds_for(
-        &self,
-        evaluation: Option<Evaluation<'_>>,
-        context: &Context<'_>,
-    ) -> Option<bool> {
-        let evaluation = evaluation.filter(Evaluation::is_of_a_state)?;
-        Some(self.state.holds(&evaluation, context))
-    }
-}
-
-impl State {
-    /// Returns the one variant that has to be served, or `None` for on; an error for all other states.
-    pub(super) fn simple(&self) -> Result<Option<&'static str>, ()> {
-        match self {
-            Self::On => Ok(None),
-            Self::Variants(names) if names.len() == 1 => Ok(Some(names[0])),
-            Self::Off | Self::Variants(_) => Err(()),
-        }
-    }
-
-    /// Returns the state in the form that definitions have.
-    pub(crate) fn required(&self) -> RequiredState {
-        match self {
-            Self::On => RequiredState::On,
-            Self::Off => RequiredState::Off,
-            Self::Variants(names) => {
-                RequiredState::Variants(names.iter().map(|&name| name.to_owned()).collect())
-            }
-        }
-    }
-
-    fn holds(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> bool {
-        match self {
-            Self::On => evaluation.is_on(context),
-            Self::Off => !evaluation.is_on(context),
-            Self::Variants(names) => evaluation.serves(context, |served| names.contains(&served)),
-        }
-    }
-}
-
-/// The flags that decide about a flag.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Program {
-    /// The flags, each behind those that decide about it.
-    pub(super) entries: Box<[Entry]>,
-    /// The indices of the flags in `entries`, by slot.
-    places: Box<[(Slot, u16)]>,
-    /// The prerequisites of the flag itself.
-    requires: Box<[Need]>,
-}
-
-/// A flag that decides about others, and its prerequisites.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) slot: Slot,
-    pub(super) requires: Box<[Need]>,
-}
-
-impl Program {
-    /// Creates the program. There are at most [`MOST_PREREQUISITES`] entries.
-    pub(super) fn new(entries: Vec<Entry>, requires: Box<[Need]>) -> Self {
-        let places = (0..).zip(&entries).map(|(place, entry)| (entry.slot, place));
-        let mut places: Box<[_]> = places.collect();
-        places.sort_unstable();
-        Self { entries: entries.into(), places, requires }
-    }
-
-    /// Returns the flags that decide, in the order in which they are evaluated.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.entries.iter().map(|entry| entry.slot)
-    }
-}
-
-/// Evaluations of other flags.
-pub(crate) trait Others<'p>: Copy {
-    /// Evaluates the plan of a flag with `evaluate`; `None` if no source has the flag.
-    fn evaluate(
-        self,
-        slot: Slot,
-        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
-    ) -> Option<Evaluation<'p>>;
-}
-
-/// The evaluations so far of the flags that decide about one.
-#[derive(Clone, Copy)]
-pub(crate) struct Answers<'a> {
-    places: &'a [(Slot, u16)],
-    evaluations: &'a [Option<Evaluation<'a>>],
-}
-
-impl<'a> Answers<'a> {
-    /// Returns the evaluation of a flag, if the flag is in a state.
-    pub(super) fn of(self, slot: Slot) -> Option<Evaluation<'a>> {
-        let place = self.places.binary_search_by_key(&slot, |&(slot, _)| slot).ok()?;
-        let (_, place) = self.places[place];
-        (*self.evaluations.get(usize::from(place))?).filter(Evaluation::is_of_a_state)
-    }
-}
+#[cfg(feature = "http")]
+use crate::model::Slot;
+use crate::model::{Context, MOST_PREREQUISITES};
 
 /// A flag with the program that decides about it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The lists of users and groups that are denied and allowed by name.
 
 use super::{
-    evaluation::{Decision, Verdict},
+    verdict::{Decision, Verdict},
     visitor::Visitor,
 };
 use crate::model::{Cause, Context, Definition, Field, NameSet, Resolved, Setting};

@@ -1,13 +1,16 @@
 //! Compiled flags and their evaluation. This module is pure: time and context are arguments, and
 //! nothing is read, written or spawned here.
 
+mod answers;
 mod attribute;
 pub(crate) mod bucket;
 mod evaluation;
 mod gate;
 mod linked;
 mod lists;
+mod need;
 mod plan;
+mod program;
 mod requirements;
 mod rule_variants;
 mod rules;
@@ -16,6 +19,7 @@ mod share;
 mod standalone;
 mod unit;
 mod variants;
+mod verdict;
 mod visitor;
 
 #[cfg(all(test, feature = "http"))]
@@ -24,11 +28,12 @@ pub(crate) use self::plan::EVALUATIONS;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
-    evaluation::{Decision, Evaluation, Ground, Served, Verdict},
-    linked::{Need, Others},
-    plan::Plan,
-    requirements::{Needs, Requirements, Step},
+    evaluation::Evaluation,
+    need::{Need, Step},
+    plan::{Others, Plan},
+    requirements::{Needs, Requirements},
     rules::asked_once,
-    variants::{Arm, Variants},
+    variants::{Arm, Served, Variants},
+    verdict::{Decision, Ground, Verdict},
     visitor::{Draw, Visitor},
 };

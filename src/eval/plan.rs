@@ -3,16 +3,26 @@
 use std::sync::Arc;
 
 use super::{
-    evaluation::{Decision, Evaluation, Ground, Verdict},
+    evaluation::Evaluation,
     gate::{self, Gate, LinkedGate, Ruled, Targeted},
-    linked::{Linked, Need, Others},
+    linked::Linked,
+    need::{Need, Step},
     requirements::Requirements,
     variants::Variants,
+    verdict::{Decision, Ground, Verdict},
     visitor::Visitor,
 };
-#[cfg(feature = "http")]
-use crate::model::Slot;
-use crate::model::{Context, Names, Prerequisite, Resolved};
+use crate::model::{Context, Names, Prerequisite, Resolved, Slot};
+
+/// Evaluations of other flags.
+pub(crate) trait Others<'p>: Copy {
+    /// Evaluates the plan of a flag with `evaluate`; `None` if no source has the flag.
+    fn evaluate(
+        self,
+        slot: Slot,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>>;
+}
 
 /// A compiled flag.
 // The variants of a gate are repeated here, since telling nested ones apart takes ten instructions
@@ -210,6 +220,31 @@ impl Composed {
     #[inline(always)]
     fn by_itself(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Evaluation<'_> {
         Evaluation::new(self.gate.evaluate(context, visitor), self.variants.as_ref())
+    }
+}
+
+impl Requirements {
+    /// Returns true if the requirements hold. Those of a [linked](Self::Linked) flag are evaluated with the flag.
+    // A function of its own, since few flags have any.
+    #[inline(never)]
+    fn are_met<'p>(
+        &self,
+        context: &Context<'_>,
+        others: impl Others<'p>,
+        visitor: &mut impl Visitor,
+    ) -> bool {
+        let Self::All(steps) = self else { return false };
+        let is_met = |step: &Step| {
+            let by_itself = others.evaluate(step.slot, |plan| plan.by_itself(context, &mut ()));
+            let Some(evaluation) = by_itself else { return false };
+            let Some(name) = step.variant else { return evaluation.is_on(context) };
+            evaluation.serves(context, |served| served == name)
+        };
+        steps.iter().all(|step| {
+            let is_met = is_met(step);
+            visitor.required(step, is_met);
+            is_met
+        })
     }
 }
 

@@ -6,19 +6,10 @@ use std::{
 };
 
 use super::{
-    linked::{Entry, Need, Others, Program},
-    visitor::Visitor,
+    need::{Need, Step},
+    program::{Entry, Program},
 };
-use crate::model::{
-    Cause, Context, Definition, MOST_PREREQUISITES, Names, Prerequisite, Rule, Slot,
-};
-
-/// A flag that has to be on, and the variant that it has to serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Step {
-    pub(crate) slot: Slot,
-    pub(crate) variant: Option<&'static str>,
-}
+use crate::model::{Cause, Definition, MOST_PREREQUISITES, Names, Prerequisite, Rule, Slot};
 
 /// The conditions on other flags under which a flag may be on. They include those of the required
 /// flags, so that evaluation neither recurs nor looks at a flag twice.
@@ -160,35 +151,11 @@ impl Requirements {
             Self::Cycle(_) | Self::TooMany => Cause::InvalidPrerequisites,
         }
     }
-
-    /// Returns true if the requirements hold. Those of a [linked](Self::Linked) flag are evaluated
-    /// elsewhere.
-    // A function of its own, since few flags have any.
-    #[inline(never)]
-    pub(super) fn are_met<'p>(
-        &self,
-        context: &Context<'_>,
-        others: impl Others<'p>,
-        visitor: &mut impl Visitor,
-    ) -> bool {
-        let Self::All(steps) = self else { return false };
-        let is_met = |step: &Step| {
-            let by_itself = others.evaluate(step.slot, |plan| plan.by_itself(context, &mut ()));
-            let Some(evaluation) = by_itself else { return false };
-            let Some(name) = step.variant else { return evaluation.is_on(context) };
-            evaluation.serves(context, |served| served == name)
-        };
-        steps.iter().all(|step| {
-            let is_met = is_met(step);
-            visitor.required(step, is_met);
-            is_met
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::linked::State, *};
+    use super::{super::need::State, *};
 
     fn requirements(edges: &[(Slot, Slot)], flag: Slot) -> Requirements {
         Requirements::of(flag, |slot| {

@@ -9,11 +9,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use super::{
+    answers::Answers,
     attribute, bucket,
-    evaluation::Verdict,
-    linked::{Answers, Need},
+    need::Need,
     share::Share,
     variants::Variants,
+    verdict::Verdict,
     visitor::{Draw, Visitor},
 };
 use crate::model::{
@@ -197,7 +198,7 @@ impl Rules<Linked> {
     /// Returns true if the rules depend on the variant that another flag serves.
     pub(super) fn ask_for_variants(&self) -> bool {
         let asks = |step: &Step<Linked>| match &step.subject {
-            Linked::Flag(need) => matches!(need.state, super::linked::State::Variants(_)),
+            Linked::Flag(need) => matches!(need.state, super::need::State::Variants(_)),
             Linked::Compare(_) | Linked::Known(_) => false,
         };
         self.steps.iter().any(asks)

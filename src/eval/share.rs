@@ -2,8 +2,8 @@
 
 use super::{
     bucket::{self, Reach},
-    evaluation::Verdict,
     unit::{self, unit},
+    verdict::Verdict,
     visitor::{Draw, Visitor},
 };
 use crate::model::{Attribute, Context, Percentage};

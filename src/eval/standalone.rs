@@ -4,8 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use super::{
     evaluation::Evaluation,
-    linked::Others,
-    plan::Plan,
+    plan::{Others, Plan},
     requirements::{Needs, Requirements},
 };
 use crate::model::{Context, MOST_PREREQUISITES, Names, Resolved, SharedDefinition, Slot};

@@ -2,9 +2,9 @@
 
 use super::{
     bucket::{self, Pieces, Reach, TRAFFIC, VARIANT},
-    evaluation::{Decision, Ground, Served, Verdict},
     rule_variants::{Chosen, Nothing, RuleVariants},
     unit::{self, unit},
+    verdict::{Decision, Ground, Verdict},
     visitor::{Draw, Visitor},
 };
 use crate::model::{
@@ -50,6 +50,19 @@ pub(crate) struct Arm {
     end: u64,
     /// The end of its piece among those that do not count as off. The others have no width.
     insistent_end: u64,
+}
+
+/// The answer for one flag: on or off, and the variant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served<'p> {
+    pub(crate) on: bool,
+    /// The variant; `None` for a flag without variants, and where none of them is served. A
+    /// constant is not a variant.
+    pub(crate) arm: Option<&'p Arm>,
+    /// The step that chose the variant.
+    pub(crate) decision: Decision,
+    /// The step that turned the flag on or off.
+    pub(crate) gate: Decision,
 }
 
 /// A choice among variants.

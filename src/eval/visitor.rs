@@ -1,6 +1,6 @@
 //! Observers of the steps of an evaluation.
 
-use super::{linked::Need, requirements::Step};
+use super::need::{Need, Step};
 use crate::model::Field;
 
 /// An observer that is called with each step of an evaluation as it is made. A plain evaluation
