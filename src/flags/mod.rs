@@ -23,6 +23,7 @@ mod outside;
 mod publisher;
 #[cfg(feature = "http")]
 mod ready;
+mod rehearsal;
 mod request;
 mod rollout;
 mod scope;

@@ -396,7 +396,7 @@ pub(crate) async fn perform(
         match act.make(leave, &flags, &name, shown).await {
             Ok(revision) => {
                 let after = match act.is_in_force() {
-                    true => Side::of(&flags, &name),
+                    true => Side::of(&flags.snapshot(), &name),
                     false => effect.after.clone(),
                 };
                 latest = latest.max(revision);
@@ -475,9 +475,9 @@ async fn rehearse(
     act: &impl Act,
 ) -> Result<Effect, Failure> {
     let rehearsal = Rehearsal::of(flags, name).await?;
-    let before = Side::of(&rehearsal.flags, name);
+    let before = Side::of(&rehearsal.flags.snapshot(), name);
     act.rehearse(&rehearsal).await?;
-    let after = Side::of(&rehearsal.flags, name);
+    let after = Side::of(&rehearsal.flags.snapshot(), name);
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
     let now = store_now(flags);
@@ -494,9 +494,9 @@ async fn rehearse(
     let end = stores.as_ref().and_then(|_| act.end(stays));
     let says_the_same =
         stored.map(|stored| meant(&stored.entry)) == stores.as_ref().map(meant) && end == ended;
-    let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end).await?;
+    let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end);
     let below = match act.forces() {
-        true => Some(rehearsal.below(now).await?),
+        true => Some(rehearsal.below(now)),
         false => None,
     };
     Ok(Effect {

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use flagstaff::{
-    Definition, Flags,
+    Definition, Snapshot,
     answer::FlagState,
     definition::{Entry, Progress, to_json},
     write::NoEffect,
@@ -56,8 +56,7 @@ pub(super) struct Side {
 }
 
 impl Side {
-    pub(super) fn of(flags: &Flags, name: &str) -> Self {
-        let snapshot = flags.snapshot();
+    pub(super) fn of(snapshot: &Snapshot, name: &str) -> Self {
         let info = snapshot.info(name);
         Self {
             state: info.map_or(FlagState::Unknown, |info| info.state()),

@@ -9,7 +9,7 @@ use flagstaff::{
 };
 
 use super::{Rehearsal, effect::Side};
-use crate::{failure::Failure, session::Session, text::clean, time};
+use crate::{session::Session, text::clean, time};
 
 /// The end of an override after a change.
 #[derive(Debug, Clone)]
@@ -49,19 +49,19 @@ enum Of {
 impl Ending {
     /// Returns the end of the entry that the store has after the change. The entry before ended at
     /// `before`, this one ends at `end`.
-    pub(super) async fn of(
+    pub(super) fn of(
         session: &Session,
         rehearsal: &Rehearsal,
         stores: Option<&Entry>,
         before: Option<SystemTime>,
         end: Option<SystemTime>,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Option<Self> {
         let at = match (before, end) {
             (_, Some(at)) => at,
             (Some(before), None) if stores.is_some() => {
-                return Ok(Some(Self::Stays { instead_of: before }));
+                return Some(Self::Stays { instead_of: before });
             }
-            _ => return Ok(None),
+            _ => return None,
         };
         let of = match rehearsal.before.as_ref().map(|before| &before.entry) {
             _ if rehearsal.comes_back() => Of::Switch,
@@ -72,9 +72,9 @@ impl Ending {
                 kept => Of::With(kept),
             },
         };
-        let then = rehearsal.then(at).await?;
+        let then = rehearsal.then(at);
         let who = who(session, rehearsal);
-        Ok(Some(Self::Ends(Box::new(End { at, of, then, who }))))
+        Some(Self::Ends(Box::new(End { at, of, then, who })))
     }
 
     pub(super) fn at(&self) -> Option<SystemTime> {

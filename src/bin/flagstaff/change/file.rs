@@ -303,7 +303,7 @@ async fn what_decides(
     let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
     let said = sources.iter().map(|said| (said.source.kind, said.entry.clone()));
     let said: Vec<_> = said.chain(declared.map(|entry| (SourceKind::File, entry))).collect();
-    let in_force = Rehearsal::merged(&effect.flag, &said).await?;
+    let in_force = Rehearsal::merged(&effect.flag, &said);
 
     let changed = differences(&effect.before.definition, &effect.after.definition);
     let hidden = differences(&effect.after.definition, &in_force.definition);

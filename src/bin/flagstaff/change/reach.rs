@@ -584,7 +584,7 @@ mod tests {
     fn change(flags: &flagstaff::Flags, flag: &str, after: &Definition) -> Effect {
         Effect {
             flag: flag.to_owned(),
-            before: Side::of(flags, flag),
+            before: Side::of(&flags.snapshot(), flag),
             after: Side::from(Some(after)),
             replaces: None,
             ending: None,

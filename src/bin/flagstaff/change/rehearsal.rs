@@ -3,9 +3,9 @@
 use std::{cell::RefCell, time::SystemTime};
 
 use flagstaff::{
-    Flags, Memory,
+    Flags, Memory, Snapshot,
     definition::{Entry, Field, UnknownKeys, from_json_object, to_json},
-    source::{FlagsBuilder, Offer, SourceEntry, SourceKind},
+    source::{Offer, SourceEntry, SourceKind},
 };
 
 use super::effect::Side;
@@ -40,7 +40,11 @@ impl Rehearsal {
         if let Some(said) = &before {
             store.insert(name, said.entry.clone());
         }
-        let flags = over(Flags::builder().source(store.clone()), name, &below).start().await?;
+        let over = Flags::builder().source(store.clone());
+        let flags = below.iter().fold(over, |builder, (kind, entry)| {
+            builder.source(Once::new(*kind, offer(name, entry)))
+        });
+        let flags = flags.start().await?;
         let next = RefCell::new(before.as_ref().and_then(|said| next(name, said, now)));
         Ok(Self { name: name.to_owned(), flags, before, store, next, below })
     }
@@ -60,12 +64,11 @@ impl Rehearsal {
     }
 
     /// The flag at the instant at which the store changes by itself.
-    pub(super) async fn then(&self, at: SystemTime) -> Result<Side, Failure> {
-        let Some(next) = self.next.borrow().clone() else { return self.below(at).await };
+    pub(super) fn then(&self, at: SystemTime) -> Side {
+        let Some(next) = self.next.borrow().clone() else { return self.below(at) };
         let said = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
         let said: Vec<_> = said.collect();
-        let builder = over(Flags::builder(), &self.name, &said).clock(move || at);
-        Ok(Side::of(&builder.start().await?, &self.name))
+        Side::of(&merge(&self.name, &said, at), &self.name)
     }
 
     /// Returns the entry of the store after the change.
@@ -74,20 +77,13 @@ impl Rehearsal {
     }
 
     /// The flag at an instant, as the sources below the store make it.
-    pub(super) async fn below(&self, at: SystemTime) -> Result<Side, Failure> {
-        if self.below.is_empty() {
-            return Ok(Side::default());
-        }
-        let builder = over(Flags::builder(), &self.name, &self.below).clock(move || at);
-        Ok(Side::of(&builder.start().await?, &self.name))
+    pub(super) fn below(&self, at: SystemTime) -> Side {
+        Side::of(&merge(&self.name, &self.below, at), &self.name)
     }
 
     /// The flag now, as these sources make it, the strongest first.
-    pub(super) async fn merged(
-        name: &str,
-        sources: &[(SourceKind, Entry)],
-    ) -> Result<Side, Failure> {
-        Ok(Side::of(&over(Flags::builder(), name, sources).start().await?, name))
+    pub(super) fn merged(name: &str, sources: &[(SourceKind, Entry)]) -> Side {
+        Side::of(&merge(name, sources, SystemTime::now()), name)
     }
 
     /// The kinds of the sources below the store that have an entry for the flag.
@@ -107,8 +103,11 @@ fn next(name: &str, said: &SourceEntry, now: SystemTime) -> Option<Entry> {
     Some(from_json_object(name, &settings, UnknownKeys::Reject).ok()?.into())
 }
 
-fn over(builder: FlagsBuilder, name: &str, sources: &[(SourceKind, Entry)]) -> FlagsBuilder {
-    sources.iter().fold(builder, |builder, (source, entry)| {
-        builder.source(Once::new(*source, Offer::from_iter([(name, entry.clone())])))
-    })
+/// Merges the entries of some sources for the flag.
+fn merge(name: &str, sources: &[(SourceKind, Entry)], at: SystemTime) -> Snapshot {
+    Snapshot::merge(sources.iter().map(|(kind, entry)| (*kind, offer(name, entry))), at)
+}
+
+fn offer(name: &str, entry: &Entry) -> Offer {
+    Offer::from_iter([(name, entry.clone())])
 }

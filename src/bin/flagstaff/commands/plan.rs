@@ -122,7 +122,7 @@ impl PlanArgs {
         let output = &session.output;
         let at = self.as_of.unwrap_or_else(SystemTime::now);
         let users = self.users.source()?;
-        let change = Change::new(before, after, at).await?;
+        let change = Change::new(before, after, at);
         let counts = count(&change, users)?;
         if counts.users == 0 {
             return Err(self.users.nobody());

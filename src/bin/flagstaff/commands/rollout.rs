@@ -2,7 +2,7 @@ use std::{slice, time::SystemTime};
 
 use clap::{Args, Subcommand};
 use flagstaff::{
-    Flags, Memory,
+    Flags, Memory, Snapshot,
     answer::{FlagInfo, FlagState},
     cli::ExitCode,
     definition::{Entry, Field, Progress, RolloutStatus},
@@ -369,7 +369,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let state = info.map_or(FlagState::Unknown, |info| info.state());
     let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&sources)) {
         (Some(progress), _) => (Some(progress), switched_off(info, &sources, now)),
-        (None, Some((source, below))) => (hidden(flag, below).await?, Some(Said::of(source, now))),
+        (None, Some((source, below))) => (hidden(flag, below), Some(Said::of(source, now))),
         (None, None) => (None, None),
     };
     let hidden_by = match hidden_by {
@@ -474,12 +474,11 @@ fn switched_off(
 }
 
 /// Returns the progress of a rollout by the entries of these sources alone.
-async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>, Failure> {
-    let flags = sources.iter().fold(Flags::builder(), |builder, said| {
-        builder.source(Once::new(said.source.kind, Offer::from_iter([(flag, said.entry.clone())])))
-    });
-    let snapshot = flags.start().await?.snapshot();
-    Ok(snapshot.info(flag).and_then(|info| info.rollout()))
+fn hidden(flag: &str, sources: &[SourceEntry]) -> Option<Progress> {
+    let offer = |said: &SourceEntry| Offer::from_iter([(flag, said.entry.clone())]);
+    let sources = sources.iter().map(|said| (said.source.kind, offer(said)));
+    let snapshot = Snapshot::merge(sources, SystemTime::now());
+    snapshot.info(flag).and_then(|info| info.rollout())
 }
 
 fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {

@@ -2,14 +2,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::SystemTime,
 };
 
 use flagstaff::{
-    Answer, Context, Definition, Flags, Memory, Snapshot,
+    Answer, Context, Definition, Snapshot,
     answer::FlagState,
     definition::{BucketBy, Definitions, Field, SharedDefinition, to_json},
+    source::SourceKind,
 };
 use serde_json::Value;
 
@@ -17,7 +17,6 @@ use super::{
     made_up::MadeUp,
     share::{Outcome, Shares},
 };
-use crate::failure::Failure;
 
 /// The flags that can be different after a change, before and after it.
 #[derive(Debug)]
@@ -120,18 +119,14 @@ impl Tried {
 /// All flags on one side of the change.
 #[derive(Debug)]
 struct Side {
-    snapshot: Arc<Snapshot>,
+    snapshot: Snapshot,
     /// The index of each flag of the snapshot among those of the change.
     places: Vec<usize>,
 }
 
 impl Change {
     /// Compares two sets of flags, both at the instant `at`.
-    pub(crate) async fn new(
-        before: &Definitions,
-        after: &Definitions,
-        at: SystemTime,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn new(before: &Definitions, after: &Definitions, at: SystemTime) -> Self {
         let needed = needed(before, after);
         let flags: Vec<_> = needed
             .iter()
@@ -140,9 +135,9 @@ impl Change {
         let both = |key| [before.get(key), after.get(key)].into_iter().flatten();
         let made_up = needed.iter().flat_map(|key| both(key).map(move |flag| (&**key, &**flag)));
         let made_up = MadeUp::of(made_up);
-        let before = Side::new(before, &needed, at).await?;
-        let after = Side::new(after, &needed, at).await?;
-        Ok(Self { flags, before, after, made_up })
+        let before = Side::new(before, &needed, at);
+        let after = Side::new(after, &needed, at);
+        Self { flags, before, after, made_up }
     }
 
     /// The made-up users for these flags.
@@ -312,21 +307,12 @@ fn reached<'k>(
 }
 
 impl Side {
-    async fn new(
-        all: &Definitions,
-        needed: &BTreeSet<String>,
-        at: SystemTime,
-    ) -> Result<Self, Failure> {
-        let mut source = Memory::new();
-        let mut places = Vec::new();
-        for (place, key) in needed.iter().enumerate() {
-            if let Some(definition) = all.get(key) {
-                source = source.with(key, definition.clone());
-                places.push(place);
-            }
-        }
-        let flags = Flags::builder().source(source).clock(move || at).start().await?;
-        Ok(Self { snapshot: flags.snapshot(), places })
+    fn new(all: &Definitions, needed: &BTreeSet<String>, at: SystemTime) -> Self {
+        let found = needed.iter().enumerate();
+        let found = found.filter_map(|(place, key)| Some((place, (key, all.get(key)?.clone()))));
+        let (places, flags): (Vec<_>, Vec<_>) = found.unzip();
+        let source = (SourceKind::File, flags.into_iter().collect());
+        Self { snapshot: Snapshot::merge([source], at), places }
     }
 
     /// Returns the answers of all flags for a context in order, each with its index in the change.

@@ -1,8 +1,9 @@
 use std::{io::Cursor, time::SystemTime};
 
 use flagstaff::{
-    Context, Flags, Memory, Snapshot,
+    Context, Snapshot,
     definition::{Definitions, FlagsFile},
+    source::{Offer, SourceKind},
 };
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -20,12 +21,8 @@ fn flags(text: &str) -> Definitions {
     file.flags().clone()
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
 fn counted(before: &str, after: &str, users: Source) -> (Vec<String>, Counts) {
-    let change = wait(Change::new(&flags(before), &flags(after), SystemTime::now())).unwrap();
+    let change = Change::new(&flags(before), &flags(after), SystemTime::now());
     let counts = count(&change, users).unwrap();
     (change.flags.iter().map(|flag| flag.key.to_string()).collect(), counts)
 }
@@ -120,7 +117,7 @@ fn rules_on_attributes_are_tried_and_those_that_are_not_are_named() {
     };
     let made_up = |last| Source::MadeUp { next: 1, last };
     let (before, after) = (flags(&text(true)), flags(&text(false)));
-    let change = wait(Change::new(&before, &after, SystemTime::now())).unwrap();
+    let change = Change::new(&before, &after, SystemTime::now());
 
     let counts = count(&change, made_up(1_000)).unwrap();
     assert!(counts.tallies[0].newly_off > 100, "{counts:?}");
@@ -155,7 +152,7 @@ fn a_rule_that_decided_on_one_side_was_tried() {
     };
     let (before, after) = (flags(&text("DE")), flags(&text("AT")));
     for (before, after) in [(&before, &after), (&after, &before)] {
-        let change = wait(Change::new(before, after, SystemTime::now())).unwrap();
+        let change = Change::new(before, after, SystemTime::now());
         let line = json!({ "targetingKey": "ana", "country": "DE" }).to_string();
         let reader = Box::new(Cursor::new(line));
         let users = Source::Lines { reader, name: String::new(), next: 1 };
@@ -284,7 +281,7 @@ fn the_first_line_that_is_no_context_is_named() {
     assert_eq!((counts.users, counts.anonymous), (2_000, 1_000));
 
     text += "[]\n{\n";
-    let change = wait(Change::new(&flags(before), &flags(after), SystemTime::now())).unwrap();
+    let change = Change::new(&flags(before), &flags(after), SystemTime::now());
     let failure = count(&change, read(&text)).unwrap_err();
     assert!(format!("{failure:?}").contains("line 3001 of `users.jsonl`"), "{failure:?}");
 }
@@ -329,11 +326,10 @@ fn file(flags: &[Option<(u8, u8)>]) -> String {
 }
 
 /// All flags of a file, asked for one by one.
-fn snapshot(text: &str) -> impl std::ops::Deref<Target = Snapshot> {
-    let source = flags(text)
-        .iter()
-        .fold(Memory::new(), |source, (key, flag)| source.with(key, (**flag).clone()));
-    wait(async { Flags::builder().source(source).start().await.unwrap().snapshot() })
+fn snapshot(text: &str) -> Snapshot {
+    let flags = flags(text);
+    let source = (SourceKind::File, Offer::from(&flags));
+    Snapshot::merge([source], SystemTime::now())
 }
 
 fn brute_force(before: &str, after: &str, users: &[Json]) -> Vec<[u64; 5]> {

@@ -1,9 +1,11 @@
 //! The proof that no user moves: made-up users are asked before and after.
 
+use std::time::SystemTime;
+
 use flagstaff::{
-    Definition, Flags, Memory, Snapshot,
+    Definition, Flags, Snapshot,
     definition::{Entry, FlagsFile},
-    source::{FlagsBuilder, SourceKind},
+    source::{Offer, SourceKind},
 };
 use serde_json::Value;
 
@@ -28,7 +30,7 @@ type Overrides = Vec<(String, Entry)>;
 
 /// Refuses a rename by which a made-up user would get another answer, from any flag in any environment, with the
 /// overrides or without. Returns the number of users who were asked.
-pub(super) async fn refuse_if_any_moves(
+pub(super) fn refuse_if_any_moves(
     rename: &Rename,
     flags: &Flags,
     files: &Files,
@@ -43,9 +45,8 @@ pub(super) async fn refuse_if_any_moves(
     let after = Parts::of(files.0.iter().map(|opened| opened.document.file()));
     for (before, after) in before.iter().zip(after.iter()) {
         for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
-            let both =
-                [start(&before.files, over_before).await?, start(&after.files, over_after).await?];
-            let [before, after] = both.each_ref().map(Flags::snapshot);
+            let before = merge(&before.files, over_before);
+            let after = merge(&after.files, over_after);
             users = compare(rename, &before, &after, &renamed)?;
         }
     }
@@ -63,15 +64,10 @@ fn overrides(flags: &Flags) -> Overrides {
     overrides
 }
 
-async fn start(files: &[FlagsFile], overrides: &Overrides) -> Result<Flags, Failure> {
-    let memory = |memory: Memory, (name, entry): (&str, Entry)| memory.with(name, entry);
-    let over = overrides.iter().map(|(name, entry)| (name.as_str(), entry.clone()));
-    let over = Flags::builder().source(over.fold(Memory::new(), memory));
-    let files = files.iter().rev().map(|file| {
-        let flags = file.flags().iter().map(|(name, flag)| (name, Entry::from(flag.clone())));
-        flags.fold(Memory::new(), memory)
-    });
-    Ok(files.fold(over, FlagsBuilder::source).start().await?)
+fn merge(files: &[FlagsFile], overrides: &Overrides) -> Snapshot {
+    let over = (SourceKind::Redis, overrides.iter().cloned().collect());
+    let files = files.iter().rev().map(|file| (SourceKind::File, Offer::from(file.flags())));
+    Snapshot::merge([over].into_iter().chain(files), SystemTime::now())
 }
 
 fn compare(
