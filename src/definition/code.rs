@@ -2,35 +2,7 @@
 
 use std::fmt;
 
-use super::lint::Level;
-
-/// The severity of a problem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Severity {
-    /// The affected part is not published: the flag, or the whole file, keeps its previous state.
-    /// Or the problem is a lint that was [denied](super::lint::Lints::deny).
-    Error,
-    /// The affected part is published as it stands, but is probably a mistake.
-    Warning,
-}
-
-impl Severity {
-    /// Returns `error` or `warning`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
+use super::severity::{Level, Severity};
 
 /// Makes the enum and its functions from one list of codes.
 macro_rules! codes {

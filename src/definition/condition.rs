@@ -5,11 +5,17 @@ use std::{fmt, ops::Range};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Key, Value, code::Code, decoder::Decoder, diagnostic::Diagnostic, flag::toml_key, requires,
-    segment, value::source, variants::in_order,
+    Key, Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    prerequisite::{self, prerequisite},
+    segments::Segments,
+    written::{in_order, source, toml_key},
 };
 use crate::model::{
-    self, Case, Comparison, Condition, InvalidOperand, Mistake, OperandKind, Operator, nearest,
+    self, Case, Comparison, Condition, InvalidOperand, Mistake, OperandKind, Operator, Segment,
+    nearest,
 };
 
 /// The owner of a condition.
@@ -120,6 +126,35 @@ pub(super) fn all(mut parts: Vec<Condition>) -> Condition {
     }
 }
 
+/// Returns the segment with this name, which a condition uses, or reports that it cannot be used.
+/// `attribute` is a help on attributes with the name `segment`.
+fn segment(
+    name: &str,
+    span: Range<usize>,
+    owner: Owner<'_>,
+    attribute: &str,
+    decoder: &mut Decoder<'_>,
+) -> Option<Segment> {
+    let known = match decoder.segments.known.get(name) {
+        Some(Some(known)) => return Some(known.segment.clone()),
+        known => known.is_some(),
+    };
+    if known {
+        let message = format!("segment `{name}` in {owner} has errors");
+        let problem = Diagnostic::new(Code::UnknownSegment, span, message).label("cannot be used");
+        return owner.report(decoder, problem, None);
+    }
+    let message = format!("unknown segment `{name}` in {owner}");
+    let problem = Diagnostic::new(Code::UnknownSegment, span, message).label("not a segment");
+    let segments = decoder.segments.known.keys().map(String::as_str);
+    let help = match (decoder.similar.nearest(name, segments), decoder.segments.in_file) {
+        (Some(similar), _) => format!("a segment with a similar name exists: `{similar}`"),
+        (None, true) => format!("define it: `[segments.{}]`; {attribute}", toml_key(name)),
+        (None, false) => "segments of a flags.toml can be used in that file only".to_owned(),
+    };
+    owner.report(decoder, problem.help(help), None)
+}
+
 /// A part of a condition that is not an attribute.
 #[derive(Clone, Copy)]
 struct Word<'a> {
@@ -183,8 +218,7 @@ impl Word<'_> {
         let mut name = |value: &Value<'_>| match value.get_ref() {
             DeValue::String(name) => {
                 let attribute = self.as_attribute(decoder);
-                segment::find(name, value.span(), self.owner, &attribute, decoder)
-                    .map(Condition::Segment)
+                segment(name, value.span(), self.owner, &attribute, decoder).map(Condition::Segment)
             }
             found => {
                 let label =
@@ -211,14 +245,14 @@ impl Word<'_> {
         let mut flag = |value: &Value<'_>| {
             let help = match self.is_compared() && value.get_ref().as_str().is_none() {
                 true => self.as_attribute(decoder),
-                false => requires::FORMS.to_owned(),
+                false => prerequisite::FORMS.to_owned(),
             };
             let invalid = |decoder: &mut Decoder<'_>, span, _, label| {
                 let message = format!("invalid condition in {}", self.owner);
                 let problem = Diagnostic::new(Code::InvalidCondition, span, message).label(label);
                 self.owner.report(decoder, problem, Some(help.clone()))
             };
-            requires::prerequisite(value, decoder, invalid).map(Condition::Flag)
+            prerequisite(value, decoder, invalid).map(Condition::Flag)
         };
         match self.value.get_ref() {
             DeValue::Array(flags) => {
@@ -247,11 +281,7 @@ fn attributes(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) ->
 
 /// Collects the places where a condition names other flags, in the order of [`Condition::flags`].
 /// For a flag that a segment names, the place is where the condition names the segment.
-pub(super) fn flag_spans(
-    value: &Value<'_>,
-    segments: &segment::Segments,
-    spans: &mut Vec<Range<usize>>,
-) {
+pub(super) fn flag_spans(value: &Value<'_>, segments: &Segments, spans: &mut Vec<Range<usize>>) {
     let elements = |value: &Value<'_>| match value.get_ref() {
         DeValue::Array(list) => {
             list.iter().map(|it| (it.span(), it.get_ref().as_str().map(str::to_owned))).collect()

@@ -10,8 +10,8 @@ use std::{
 use toml::de::DeValue;
 
 use super::{
-    Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, test::Tests,
-    value::kind,
+    Value, diagnostic::Diagnostic, segments::Segments, severity::Severity, syntax::Fault,
+    test::Tests, written::kind,
 };
 use crate::model::{Definition, SharedDefinition, nearest};
 

@@ -3,8 +3,8 @@
 use std::{error, fmt, ops::Range, slice, sync::Arc};
 
 use super::{
-    code::{Code, Severity},
-    render::Report,
+    code::Code,
+    severity::Severity,
     suggestion::{self, Safety, Suggestion},
 };
 use crate::text::line;
@@ -236,12 +236,6 @@ impl Diagnostics {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
-    }
-
-    /// Returns a report that prints the problems, with options for its form.
-    #[must_use]
-    pub fn report(&self) -> Report<'_> {
-        Report::new(self)
     }
 
     /// Returns the text with all suggestions applied that are at most as unsafe as `safety`.

@@ -21,12 +21,12 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
-    flag::{self, toml_key},
+    flag,
     lines::{LineEnds, Lines},
     requires,
     test::Tests,
-    value::kind,
     variants::{self, Typed},
+    written::{in_order, kind, toml_key},
 };
 use crate::{
     model::{Definition, Definitions, Entry, Field, FlagKeys, SharedDefinition, nearest},
@@ -85,7 +85,7 @@ pub(super) fn decode_all(
         decoder.report(problem);
         return environments;
     };
-    for (key, value) in variants::in_order(all) {
+    for (key, value) in in_order(all) {
         let name = key.get_ref().as_ref();
         let Some(entries) = table_of(key, value, decoder) else { continue };
         decoder.environment = Some(name.into());

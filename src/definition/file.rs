@@ -16,13 +16,16 @@ use super::{
     decoder::{Decoder, Similar},
     diagnostic::{Diagnostic, Diagnostics},
     environment::{self, ENVIRONMENTS, Environments, Flags, UnknownEnvironment},
-    flag::{self, looks_like_flag, toml_key},
+    flag,
     lines::{LineEnds, Lines},
     places::PLACES,
     requires,
-    segment::{self, SEGMENTS, Segments},
-    syntax::{Fault, Syntax},
+    segment::{self, SEGMENTS},
+    segments::Segments,
+    syntax::{Syntax, merge},
     test::{self, TestRun},
+    unknown::looks_like_flag,
+    written::toml_key,
 };
 use crate::model::{Definitions, Entry, FlagKey, FlagKeys, Setting, Variants, nearest};
 
@@ -638,7 +641,7 @@ fn flags_table<'r, 't>(
 }
 
 fn not_a_table(value: &Value<'_>, text: &str) -> Diagnostic {
-    let kind = super::value::kind(value.get_ref());
+    let kind = super::written::kind(value.get_ref());
     let brackets = text.get(value.span()).is_some_and(|text| text.starts_with("[["));
     let help = match brackets {
         true => "write `[flags]` in single brackets",
@@ -714,24 +717,4 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
         }
     };
     decoder.report(problem);
-}
-
-/// Returns all problems, without those that result from a guess of the parser.
-pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
-    doubtful.sort_by_key(|range| range.start);
-    let mut reach = 0;
-    for range in &mut doubtful {
-        reach = reach.max(range.end);
-        range.end = reach;
-    }
-    let is_certain = |problem: &Diagnostic| {
-        let at = problem.span.start;
-        let before = doubtful.partition_point(|range| range.start <= at);
-        before == 0 || doubtful[before - 1].end <= at
-    };
-    let certain = problems.into_iter().filter(is_certain);
-    let mut all: Vec<_> = certain.collect();
-    all.extend(faults.into_iter().map(|fault| fault.diagnostic));
-    all
 }

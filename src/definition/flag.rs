@@ -1,28 +1,27 @@
 //! One flag: a boolean, a percentage, or a table of settings.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
     Key, Value,
     code::Code,
-    decoder::{Decoder, Format},
+    decoder::Decoder,
     diagnostic::Diagnostic,
     encode::{self, Encode},
     remove, rollout, rule,
-    schema::Schema,
+    schema_of::Schema,
     suggestion::Suggestion,
     test::{self, TESTS},
-    value::{Decode, Place, kind, percent_string, source, truth},
+    unknown::{Owner, unknown_key},
+    value::{Decode, Place, percent_string},
     variants::{self, Typed},
+    written::{kind, source, toml_key, truth},
 };
-use crate::{
-    model::{
-        Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, SharedDefinition,
-        TooManyVariantNames, nearest, row, settings,
-    },
-    text::Untrusted,
+use crate::model::{
+    Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, SharedDefinition,
+    TooManyVariantNames, row, settings,
 };
 
 /// The written form of a setting, in flags.toml and in JSON.
@@ -83,10 +82,6 @@ pub(super) const FORMS: &[Form] = settings!(forms);
 /// Returns the form of the setting with this name, if there is one.
 pub(super) fn form(name: &str) -> Option<&'static Form> {
     FORMS.iter().find(|form| form.field.as_str() == name)
-}
-
-fn names() -> impl Iterator<Item = &'static str> {
-    Field::ALL.iter().map(|field| field.as_str())
 }
 
 /// Returns the definition of a complete flag, or `None` after reporting what is wrong with it.
@@ -270,102 +265,6 @@ fn settings(
     (decoder.errors == errors).then(|| definition.into())
 }
 
-/// A table with keys of its own: a flag, or a setting of one.
-pub(super) struct Owner<'a, 't> {
-    flag: &'a str,
-    setting: Option<&'a str>,
-    table: &'a Value<'t>,
-    names: Vec<&'static str>,
-}
-
-impl<'a, 't> Owner<'a, 't> {
-    fn flag(flag: &'a str, table: &'a Value<'t>, format: Format) -> Self {
-        let tests = (format == Format::Toml).then_some(TESTS);
-        Self { flag, setting: None, table, names: names().chain(tests).collect() }
-    }
-
-    pub(super) fn setting(at: Place<'a>, table: &'a Value<'t>, names: &[&'static str]) -> Self {
-        Self { flag: at.flag, setting: Some(at.setting), table, names: names.to_vec() }
-    }
-}
-
-impl fmt::Display for Owner<'_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(setting) = self.setting {
-            write!(f, "`{setting}` of ")?;
-        }
-        write!(f, "flag `{}`", self.flag)
-    }
-}
-
-pub(super) fn unknown_key(
-    owner: &Owner<'_, '_>,
-    key: &Key<'_>,
-    value: &Value<'_>,
-    decoder: &mut Decoder<'_>,
-) {
-    let (flag, table, name) = (owner.flag, owner.table, key.get_ref().as_ref());
-    let similar = nearest(name, owner.names.iter().copied());
-    let header = header(decoder.text, table);
-    if let (None, Some(header), true) = (similar, header, could_be_flag(decoder.text, value)) {
-        let message = format!("flag `{name}` is swallowed by `{header}`");
-        let problem = Diagnostic::new(Code::SwallowedKey, key.span(), message)
-            .label(format!("read as a setting of `{flag}`"))
-            .related(table.span(), "everything below this header belongs to it")
-            .help(format!("move `{name}` above `{header}`"))
-            .flag(name);
-        decoder.misplaced.push(name.into());
-        decoder.report(problem);
-        return;
-    }
-    let message = format!("unknown key `{name}` in {owner}");
-    let label = match owner.setting {
-        None => "not a flag setting".to_owned(),
-        Some(setting) => format!("not a part of `{setting}`"),
-    };
-    let problem = Diagnostic::new(Code::UnknownKey, key.span(), message).label(label);
-    let is_toml_flag = owner.setting.is_none() && decoder.format == Format::Toml;
-    let help = if let Some(similar) = similar {
-        format!("a setting with a similar name exists: `{similar}`")
-    } else if is_toml_flag && looks_like_flag(value) && !is_inline(decoder.text, table) {
-        // `[flags.payments.v2]` was probably meant as the flag `payments.v2`.
-        let dotted = format!("{flag}.{name}");
-        let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
-        decoder.misplaced.push(dotted.into());
-        help
-    } else {
-        let names: Vec<_> = owner.names.iter().map(|name| format!("`{name}`")).collect();
-        let whose =
-            owner.setting.map_or_else(|| "a flag".to_owned(), |setting| format!("`{setting}`"));
-        format!("the settings of {whose} are {}", names.join(", "))
-    };
-    decoder.report(problem.help(help).flag(flag));
-}
-
-/// Returns the header that a table was written with, if there is one.
-fn header<'t>(text: &'t str, table: &Value<'_>) -> Option<&'t str> {
-    source(text, table.span()).filter(|text| text.starts_with('['))
-}
-
-fn is_inline(text: &str, table: &Value<'_>) -> bool {
-    text.get(table.span()).is_some_and(|text| text.starts_with('{'))
-}
-
-/// Returns `true` if the value could be a flag, and has no header of its own.
-fn could_be_flag(text: &str, value: &Value<'_>) -> bool {
-    looks_like_flag(value) && header(text, value).is_none()
-}
-
-/// Returns `true` if the value is a boolean, a percentage or a table with settings.
-pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
-    match value.get_ref() {
-        DeValue::Boolean(_) => true,
-        DeValue::String(text) => percent_string(text).is_ok(),
-        DeValue::Table(table) => names().any(|name| table.contains_key(name)),
-        _ => false,
-    }
-}
-
 /// Reports a flag whose variant names exceed the limit of the process.
 fn check_variant_names(
     flag: &str,
@@ -463,15 +362,6 @@ fn check_lists(
     }
 }
 
-/// Returns a key in TOML: bare if possible, or else in quotes.
-pub(super) fn toml_key(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !key.is_empty() && key.chars().all(bare) {
-        return key.to_owned();
-    }
-    Untrusted::new(key).toml()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -481,13 +371,5 @@ mod tests {
         let fields: Vec<_> = FORMS.iter().map(|form| form.field).collect();
 
         assert_eq!(fields, Field::ALL);
-    }
-
-    #[test]
-    fn keys_are_quoted_where_toml_requires_it() {
-        assert_eq!(toml_key("new-checkout_2"), "new-checkout_2");
-        assert_eq!(toml_key(""), r#""""#);
-        assert_eq!(toml_key("a.b"), r#""a.b""#);
-        assert_eq!(toml_key("a\"\\\n"), r#""a\"\\\n""#);
     }
 }

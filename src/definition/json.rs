@@ -10,10 +10,11 @@ use toml::{
 
 use super::{
     Value,
-    code::{Code, Severity},
+    code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
     flag::{self, FORMS},
+    severity::Severity,
 };
 use crate::{
     error::debug_is_message,

@@ -7,8 +7,9 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    value::{Decode, Place, source, wrong_type},
-    variants::{content, in_order},
+    value::{Decode, Place, wrong_type},
+    variants::content,
+    written::{in_order, source},
 };
 use crate::model::{self, Metadata, MetadataValue};
 

@@ -62,6 +62,7 @@ mod lines;
 pub mod lint;
 mod metadata;
 pub mod places;
+mod prerequisite;
 mod references;
 mod remove;
 mod render;
@@ -69,20 +70,25 @@ mod requires;
 mod rollout;
 mod rule;
 mod schema;
+mod schema_of;
 mod segment;
+mod segments;
 mod serialize;
+mod severity;
 mod suggestion;
 mod syntax;
 mod test;
+mod unknown;
 mod value;
 mod variants;
+mod written;
 
 use std::borrow::Cow;
 
 use toml::{Spanned, de::DeValue};
 
 pub use self::{
-    code::{Code, Severity},
+    code::Code,
     diagnostic::{Diagnostic, Diagnostics, Location, Related},
     environment::UnknownEnvironment,
     file::{FlagsFile, Parts},
@@ -91,6 +97,7 @@ pub use self::{
     references::{Reference, Referrer, references},
     render::Report,
     schema::json_schema,
+    severity::Severity,
     suggestion::{Edit, Safety, Suggestion},
     test::{Expected, TestResult, TestRun},
 };

@@ -19,11 +19,8 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
-    file::merge,
-    flag::toml_key,
-    syntax::{Fault, Syntax},
-    value::{kind, source, truth},
-    variants::in_order,
+    syntax::{Fault, Syntax, merge},
+    written::{in_order, kind, source, toml_key, truth},
 };
 use crate::model::nearest;
 

@@ -12,7 +12,7 @@ use super::{
     rule,
     segment::SEGMENTS,
     syntax::Syntax,
-    variants::in_order,
+    written::in_order,
 };
 use crate::model::{Field, FlagKey};
 

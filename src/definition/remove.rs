@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeTable};
 
-use super::{Value, variants::in_order};
+use super::{Value, written::in_order};
 
 /// Returns the span that has to be removed for a list to lose an element; `None` if that would
 /// remove a comment.

@@ -5,8 +5,8 @@ use std::{fmt, ops::Range};
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
 use super::{
-    code::Severity,
     diagnostic::{Diagnostic, Diagnostics, Related},
+    severity::Severity,
     suggestion::Suggestion,
 };
 use crate::text::Untrusted;
@@ -47,8 +47,16 @@ pub struct Report<'d> {
     limit: usize,
 }
 
+impl Diagnostics {
+    /// Returns a report that prints the problems, with options for its form.
+    #[must_use]
+    pub fn report(&self) -> Report<'_> {
+        Report::new(self)
+    }
+}
+
 impl<'d> Report<'d> {
-    pub(super) fn new(diagnostics: &'d Diagnostics) -> Self {
+    fn new(diagnostics: &'d Diagnostics) -> Self {
         Self { diagnostics, ansi: false, limit: LIMIT }
     }
 

@@ -9,7 +9,7 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::{Owner, unknown_key},
+    unknown::{Owner, unknown_key},
     value::{Decode, Place, wrong_type},
 };
 use crate::model::{Active, Definition, Field, Rollout, Setting, Stage};

@@ -10,10 +10,11 @@ use super::{
     condition::{self, Owner, UNLESS},
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::toml_key,
     segment,
-    value::{Decode, Place, percent_string, source, truth},
-    variants::{in_order, weight},
+    segments::Segments,
+    value::{Decode, Place, percent_string},
+    variants::weight,
+    written::{in_order, source, toml_key, truth},
 };
 use crate::model::{
     Condition, DEFAULT, Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight,
@@ -229,7 +230,7 @@ fn split(
 }
 
 /// Returns the places where a rule names other flags, in the order of [`Rule::flags`].
-pub(super) fn flag_spans(rule: &Value<'_>, segments: &segment::Segments) -> Vec<Range<usize>> {
+pub(super) fn flag_spans(rule: &Value<'_>, segments: &Segments) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     for key in [WHEN, UNLESS] {
         if let Some(part) = rule.get_ref().as_table().and_then(|rule| rule.get(key)) {

@@ -3,10 +3,7 @@
 //! A segment belongs to its file. The conditions that name a segment share it once they are
 //! decoded, and no other part of the crate looks segments up.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, btree_set},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
 
 use toml::de::{DeTable, DeValue};
 
@@ -16,9 +13,8 @@ use super::{
     condition::{self, ATTRIBUTES, Owner, SEGMENT, UNLESS},
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::toml_key,
-    value::kind,
-    variants::in_order,
+    segments::{Extent, Known, Segments},
+    written::{in_order, kind},
 };
 use crate::model::{Condition, Segment, nearest};
 
@@ -30,57 +26,6 @@ pub(super) const SEGMENTS: &str = "segments";
 pub(super) const WHEN: &str = "when";
 /// The key of a sentence on the purpose of the segment.
 const DESCRIPTION: &str = "description";
-
-/// The segments of a file that are decoded so far.
-#[derive(Debug, Default)]
-pub(super) struct Segments {
-    /// The segments by name; `None` for one that has errors.
-    known: BTreeMap<String, Option<Known>>,
-    /// True if the text can have segments.
-    in_file: bool,
-}
-
-impl Segments {
-    /// Returns the segment with this name, if it has no errors.
-    pub(super) fn get(&self, name: &str) -> Option<&Segment> {
-        self.known.get(name)?.as_ref().map(|known| &known.segment)
-    }
-}
-
-#[derive(Debug)]
-struct Known {
-    segment: Segment,
-    extent: Extent,
-}
-
-/// Returns the segment with this name, which a condition uses, or reports that it cannot be used.
-/// `attribute` is a help on attributes with the name `segment`.
-pub(super) fn find(
-    name: &str,
-    span: Range<usize>,
-    owner: Owner<'_>,
-    attribute: &str,
-    decoder: &mut Decoder<'_>,
-) -> Option<Segment> {
-    let known = match decoder.segments.known.get(name) {
-        Some(Some(known)) => return Some(known.segment.clone()),
-        known => known.is_some(),
-    };
-    if known {
-        let message = format!("segment `{name}` in {owner} has errors");
-        let problem = Diagnostic::new(Code::UnknownSegment, span, message).label("cannot be used");
-        return owner.report(decoder, problem, None);
-    }
-    let message = format!("unknown segment `{name}` in {owner}");
-    let problem = Diagnostic::new(Code::UnknownSegment, span, message).label("not a segment");
-    let segments = decoder.segments.known.keys().map(String::as_str);
-    let help = match (decoder.similar.nearest(name, segments), decoder.segments.in_file) {
-        (Some(similar), _) => format!("a segment with a similar name exists: `{similar}`"),
-        (None, true) => format!("define it: `[segments.{}]`; {attribute}", toml_key(name)),
-        (None, false) => "segments of a flags.toml can be used in that file only".to_owned(),
-    };
-    owner.report(decoder, problem.help(help), None)
-}
 
 /// Decodes all segments, each after those that it names.
 pub(super) fn decode_all(root: &DeTable<'_>, decoder: &mut Decoder<'_>) {
@@ -252,13 +197,6 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
     let condition = condition::all(parts?);
     let extent = measure(&condition, place, owner, decoder)?;
     (decoder.errors == errors).then(|| Known { segment: Segment::new(name, condition), extent })
-}
-
-/// The size of a condition when its segments are written out.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Extent {
-    comparisons: usize,
-    levels: usize,
 }
 
 /// The most comparisons of a condition. Segments that name segments grow fast.

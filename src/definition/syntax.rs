@@ -11,7 +11,7 @@ use std::{
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic, value::truth};
+use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic, written::truth};
 use crate::model::Percentage;
 
 /// The result of reading a file as TOML.
@@ -353,4 +353,24 @@ fn whole_lines(text: &str, span: &Range<usize>) -> Range<usize> {
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let end = after.find('\n').map_or(text.len(), |newline| span.end + newline + 1);
     start..end
+}
+
+/// Returns all problems, without those that result from a guess of the parser.
+pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
+    doubtful.sort_by_key(|range| range.start);
+    let mut reach = 0;
+    for range in &mut doubtful {
+        reach = reach.max(range.end);
+        range.end = reach;
+    }
+    let is_certain = |problem: &Diagnostic| {
+        let at = problem.span.start;
+        let before = doubtful.partition_point(|range| range.start <= at);
+        before == 0 || doubtful[before - 1].end <= at
+    };
+    let certain = problems.into_iter().filter(is_certain);
+    let mut all: Vec<_> = certain.collect();
+    all.extend(faults.into_iter().map(|fault| fault.diagnostic));
+    all
 }

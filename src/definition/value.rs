@@ -14,6 +14,7 @@ use super::{
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
     suggestion::Suggestion,
+    written::{source, truth},
 };
 use crate::model::{BucketBy, InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
@@ -343,33 +344,6 @@ pub(super) fn wrong_type<T>(
         .label(format!("expected {expected}, found {}", decoder.kind(value.get_ref())));
     decoder.report_with(problem, help, at.flag);
     None
-}
-
-/// Returns the type of a value, with its article.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a float",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Returns the boolean that a word means in other languages and products.
-pub(super) fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "1" | "enabled" => Some(true),
-        "false" | "no" | "off" | "0" | "disabled" => Some(false),
-        _ => None,
-    }
-}
-
-/// Returns the text of a value, if it is short enough to be shown in a sentence.
-pub(super) fn source(text: &str, span: Range<usize>) -> Option<&str> {
-    text.get(span).filter(|text| text.len() <= 60 && !text.contains(['\n', '\r']))
 }
 
 /// Returns a number, boolean or date as a string in quotes.

@@ -9,8 +9,8 @@ use super::{
     code::Code,
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    flag::toml_key,
-    value::{Decode, Place, percent_string, source, truth},
+    value::{Decode, Place, percent_string},
+    written::{in_order, source, toml_key, truth},
 };
 use crate::{
     model::{
@@ -62,13 +62,6 @@ fn blank(key: &Key<'_>, at: Place<'_>) -> Diagnostic {
         ),
     };
     Diagnostic::new(Code::BlankText, key.span(), message).label(label).flag(at.flag)
-}
-
-/// Returns the entries of a table in the order of the text.
-pub(super) fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a Value<'t>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(key, _)| key.span().start);
-    entries
 }
 
 fn wrong_type<T>(decoder: &mut Decoder<'_>, value: &Value<'_>, at: Place<'_>) -> Option<T> {

@@ -7,7 +7,7 @@ use super::{
     layout::{Content, Key, Kind, Node, Statement, Step},
     splice::{Edit, Text},
 };
-use crate::{definition::flag::toml_key, text::Untrusted};
+use crate::{definition::written::toml_key, text::Untrusted};
 
 /// The tables whose members are flags: the declared flags, and those of each environment.
 const FLAGS: &str = "flags";

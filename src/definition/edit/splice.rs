@@ -7,7 +7,7 @@
 use std::{iter, ops::Range};
 
 use super::layout::{Content, Found, Item, Key, Kind, Layout, Node, Statement, Step, rest, steps};
-use crate::definition::flag::toml_key;
+use crate::definition::written::toml_key;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 

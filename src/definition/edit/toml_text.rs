@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::flag::{self, toml_key},
+    definition::{flag, written::toml_key},
     text::{Untrusted, is_hidden},
 };
 

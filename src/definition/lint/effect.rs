@@ -5,8 +5,7 @@ use toml::de::DeValue;
 use super::file::{File, Flag, Found};
 use crate::{
     definition::{
-        Code, Diagnostic, Suggestion, Value, remove, rule,
-        variants::{WEIGHT, in_order},
+        Code, Diagnostic, Suggestion, Value, remove, rule, variants::WEIGHT, written::in_order,
     },
     model::{Definition, Field, Serve},
 };

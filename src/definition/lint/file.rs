@@ -18,8 +18,9 @@ use crate::{
         decoder::Similar,
         environment::{self, ENVIRONMENTS, Flags},
         file::{FLAGS, Reading},
-        segment::{SEGMENTS, Segments},
-        variants::in_order,
+        segment::SEGMENTS,
+        segments::Segments,
+        written::in_order,
     },
     model::{Definition, Entry, Field, SharedDefinition},
 };

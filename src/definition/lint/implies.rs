@@ -1,7 +1,6 @@
 //! Comparison of conditions: tests if one holds whenever another one holds.
 
-use super::never::admits;
-use crate::model::{Comparison, Condition, Operator, Prerequisite, RequiredState, Value};
+use crate::model::{Comparison, Condition, Operator, Prerequisite, RequiredState, Scalar, Value};
 
 /// The most pairs of conditions that are compared for one flag. The number of pairs grows
 /// exponentially with the levels of both conditions.
@@ -236,4 +235,11 @@ mod tests {
         // The number of ways through both conditions exceeds the limit.
         assert!(!implies(&deep("a"), &deep("b")));
     }
+}
+
+/// Returns `true` if the comparison holds for an attribute with this value.
+pub(super) fn admits(comparison: &Comparison, value: &Value<'_>) -> bool {
+    let Some(scalar) = Scalar::of(value) else { return false };
+    let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
+    comparison.matcher().test(scalar) == Some(!is_opposite)
 }

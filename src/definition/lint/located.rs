@@ -9,7 +9,7 @@ use crate::{
         Value,
         condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, SEGMENT, UNLESS},
         segment::WHEN,
-        variants::in_order,
+        written::in_order,
     },
     model::{Comparison, Condition, Prerequisite, Rule},
 };

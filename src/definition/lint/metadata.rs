@@ -4,7 +4,7 @@ use toml::de::DeValue;
 
 use super::file::{File, Flag, Found};
 use crate::{
-    definition::{Code, Diagnostic, value::source},
+    definition::{Code, Diagnostic, written::source},
     model::Field,
 };
 

@@ -12,7 +12,6 @@ mod effect;
 mod environments;
 mod file;
 mod implies;
-mod level;
 mod lists;
 mod located;
 mod metadata;
@@ -26,12 +25,12 @@ mod unreachable;
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-pub use self::level::Level;
 pub use self::names::InvalidPattern;
 use self::{
     file::{File, Found},
     names::Names,
 };
+pub use super::severity::Level;
 use super::{Code, Diagnostics, FlagsFile, Severity, file::Whole};
 
 /// A check of one family of lints.

@@ -10,8 +10,7 @@ use crate::{
     definition::{
         Code, Diagnostic,
         condition::{AS, ATTRIBUTES, IGNORE_CASE, NUMBER, Owner, WORDS},
-        flag::toml_key,
-        value::source,
+        written::{source, toml_key},
     },
     model::{Case, Comparison, Operator, Value},
 };

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     file::{File, Found},
-    implies::Prover,
+    implies::{Prover, admits},
     located::{self, Compared, Located},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     },
     model::{
         Attribute, Comparison, Condition, Matcher, Operator, Prerequisite, RequiredState, Rule,
-        Scalar, Value as Operand,
+        Value as Operand,
     },
 };
 
@@ -246,11 +246,4 @@ fn excludes(a: &Comparison, b: &Comparison) -> bool {
         _ => false,
     };
     admits_none(a, b) || admits_none(b, a)
-}
-
-/// Returns `true` if the comparison holds for an attribute with this value.
-pub(super) fn admits(comparison: &Comparison, value: &Operand<'_>) -> bool {
-    let Some(scalar) = Scalar::of(value) else { return false };
-    let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
-    comparison.matcher().test(scalar) == Some(!is_opposite)
 }

@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::{FlagTests, Test, TestResult, run::Declared};
+use super::{
+    declared::{FlagTests, Test},
+    flags::Declared,
+    result::TestResult,
+};
 use crate::{
     eval::Standalone,
     model::{Cause, Context, Field, Prerequisite, RequiredState, Resolved, SharedDefinition},

@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Expected, FlagTests, Test};
+use super::{
+    declared::{Expected, FlagTests, Test},
+    keys::{ATTRIBUTES, EXPECT, GROUPS, KEYS, NAME, TESTS, TIME, USER},
+};
 use crate::{
     definition::{
         Key, Value,
@@ -12,32 +15,12 @@ use crate::{
         condition::plain,
         decoder::{Decoder, Format},
         diagnostic::Diagnostic,
-        flag::{Owner, toml_key, unknown_key},
-        value::{Decode, Place, truth, wrong_type},
-        variants::in_order,
+        unknown::{Owner, unknown_key},
+        value::{Decode, Place, wrong_type},
+        written::{in_order, toml_key, truth},
     },
     model::{self, Context, Definition, Field, Variants},
 };
-
-/// The key of a flag that has its tests.
-pub(in crate::definition) const TESTS: &str = "tests";
-
-const NAME: &str = "name";
-const USER: &str = "user";
-pub(in crate::definition) const GROUPS: &str = "groups";
-pub(in crate::definition) const ATTRIBUTES: &str = "attributes";
-pub(in crate::definition) const TIME: &str = "time";
-pub(in crate::definition) const EXPECT: &str = "expect";
-
-/// The keys of a test, with their descriptions in editors.
-pub(in crate::definition) const KEYS: &[(&str, &str)] = &[
-    (NAME, "The name of the test, which is shown if it fails."),
-    (USER, "The targeting key. Without it, the user is anonymous."),
-    (GROUPS, "The groups of the user."),
-    (ATTRIBUTES, "The attributes of the user."),
-    (TIME, "The time of the evaluation. By default, the time at which the test runs."),
-    (EXPECT, "True if the flag has to be on, false if off, or the name of the variant to serve."),
-];
 
 /// Adds the tests of a flag to the decoder, or reports what is wrong with them. There is a
 /// `definition` if the flag has no other errors.

@@ -5,102 +5,22 @@
 //! nothing once the file is published.
 
 mod because;
+mod declared;
 mod decode;
+mod flags;
+mod keys;
+mod result;
 mod run;
 
-use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::SystemTime};
-
+use self::result::Ran;
+pub use self::{declared::Expected, result::TestResult};
 pub(super) use self::{
-    decode::{ATTRIBUTES, EXPECT, GROUPS, KEYS, TESTS, TIME, decode},
-    run::{Ran, run, settle},
+    declared::Tests,
+    decode::decode,
+    keys::{ATTRIBUTES, EXPECT, GROUPS, KEYS, TESTS, TIME},
+    run::{run, settle},
 };
-use super::diagnostic::{Diagnostics, Location, locations};
-use crate::{
-    model::{Answer, Context},
-    text::line,
-};
-
-/// The tests of a file, by flag.
-pub(super) type Tests = BTreeMap<Arc<str>, FlagTests>;
-
-/// The tests of one flag.
-#[derive(Debug, Clone)]
-pub(super) struct FlagTests {
-    list: Vec<Test>,
-    /// The places of the flag's settings and rules, to show which of them decided.
-    settings: BTreeMap<String, Range<usize>>,
-    rules: Vec<Range<usize>>,
-}
-
-/// One test.
-#[derive(Debug, Clone)]
-struct Test {
-    name: Option<String>,
-    context: Context<'static>,
-    time: Option<SystemTime>,
-    expected: Expected,
-    /// The place of the expectation.
-    span: Range<usize>,
-}
-
-/// The answer that a test of a flag expects.
-///
-/// `Display` prints the answer as in a sentence: `on`, `off`, or the name of a variant in
-/// backticks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Expected {
-    /// `expect = true`: the flag is on, whatever variant it serves.
-    On,
-    /// `expect = false`: the flag is off.
-    Off,
-    /// `expect = "control"`: the flag serves this variant, whether it is on or off.
-    Variant(String),
-}
-
-impl fmt::Display for Expected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::On => f.write_str("on"),
-            Self::Off => f.write_str("off"),
-            Self::Variant(name) => write!(f, "`{}`", line(name)),
-        }
-    }
-}
-
-/// The result of one test.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct TestResult {
-    /// The flag key.
-    pub flag: String,
-    /// The environment in which the flag is tested; `None` outside of all environments.
-    pub environment: Option<String>,
-    /// The position among the flag's tests there, 0 being the first.
-    pub index: usize,
-    /// The name of the test, if it has one.
-    pub name: Option<String>,
-    /// The location of the expectation in the file.
-    pub location: Location,
-    /// The time at which the flag was evaluated.
-    pub time: SystemTime,
-    /// The expected answer.
-    pub expected: Expected,
-    /// The actual answer, with its cause. It names no source, since no source is involved.
-    pub answer: Answer<bool>,
-}
-
-impl TestResult {
-    /// Returns `true` if the answer is the expected one.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        match &self.expected {
-            Expected::On => self.answer.value,
-            Expected::Off => !self.answer.value,
-            Expected::Variant(name) => self.answer.variant == Some(name),
-        }
-    }
-}
+use super::diagnostic::{Diagnostics, locations};
 
 /// The results of all tests of a file. Made by [`FlagsFile::test`](super::FlagsFile::test).
 #[derive(Debug, Clone)]

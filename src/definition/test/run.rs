@@ -1,13 +1,17 @@
 //! Runs tests, and rejects flags whose tests fail.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    ops::Range,
+    collections::{BTreeMap, HashSet},
     sync::Arc,
     time::SystemTime,
 };
 
-use super::{Expected, FlagTests, Test, TestResult, Tests, because::Because};
+use super::{
+    because::Because,
+    declared::{Expected, FlagTests, Test, Tests},
+    flags::{Declared, Flags},
+    result::{Ran, TestResult},
+};
 use crate::{
     definition::{
         code::Code,
@@ -15,40 +19,8 @@ use crate::{
         environment::Flags as FileFlags,
     },
     eval::Standalone,
-    model::{Answer, Definitions, FlagKeys, SharedDefinition},
+    model::{Answer, Definitions, FlagKeys},
 };
-
-type Flags = BTreeMap<Arc<str>, SharedDefinition>;
-
-/// The definitions that flags are evaluated with.
-#[derive(Clone, Copy)]
-pub(super) struct Declared<'f> {
-    /// The definitions of the file.
-    pub(super) flags: &'f Flags,
-    /// The flags that the file rejects, and the previous definitions, which these flags keep.
-    pub(super) rejected: &'f BTreeSet<Arc<str>>,
-    pub(super) previous: &'f Flags,
-    /// The time for tests that do not set one.
-    pub(super) now: SystemTime,
-    /// The environment; `None` outside of all environments.
-    pub(super) environment: Option<&'f str>,
-}
-
-impl<'f> Declared<'f> {
-    pub(super) fn find(&self, flag: &str) -> Option<&'f SharedDefinition> {
-        let kept = || self.previous.get(flag).filter(|_| self.rejected.contains(flag));
-        self.flags.get(flag).or_else(kept)
-    }
-}
-
-/// A test that was run. Its location is set later.
-pub(in crate::definition) struct Ran {
-    pub(super) result: TestResult,
-    /// The place of the expectation.
-    pub(super) place: Range<usize>,
-    /// The problem to report, if the test failed.
-    pub(super) failure: Option<Diagnostic>,
-}
 
 /// Runs the tests of all flags of a file, with the definitions of the file.
 pub(in crate::definition) fn run(
