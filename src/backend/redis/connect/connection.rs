@@ -9,7 +9,7 @@ use redis::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Timeouts, allowance::Allowance, node::Node, open::Opening, redirect::Hint};
+use super::{allowance::Allowance, hint::Hint, node::Node, opening::Opening, timeouts::Timeouts};
 use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
 
 /// The callback for pushes, and for the end of the connection. It runs in the task of the

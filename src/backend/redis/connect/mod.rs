@@ -3,25 +3,29 @@
 
 mod allowance;
 mod connection;
+mod hint;
 mod node;
 mod open;
+mod opening;
 mod redirect;
 mod sentinel;
 mod stream;
+mod timeouts;
 #[cfg(feature = "redis-tls")]
 mod tls;
 #[cfg(not(feature = "redis-tls"))]
 #[path = "without_tls.rs"]
 mod tls;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 pub use self::node::InvalidRedis;
 pub(super) use self::{
     allowance::Allowance,
     connection::{Commands, Connection, OnPush},
+    timeouts::Timeouts,
 };
-use self::{node::Node, open::Opening, redirect::Hint, sentinel::Sentinels, tls::Tls};
+use self::{hint::Hint, node::Node, opening::Opening, sentinel::Sentinels, tls::Tls};
 use super::error::RedisError;
 
 /// The servers that have the flags. `Debug` and `Display` show no password.
@@ -37,19 +41,6 @@ enum Servers {
     /// A server, or nodes of a cluster. A redirect shows that it is a cluster.
     Nodes(Vec<Node>),
     Sentinels(Sentinels),
-}
-
-/// The time limits for answers of the server.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timeouts {
-    pub(super) connect: Duration,
-    pub(super) response: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(1), response: Duration::from_secs(2) }
-    }
 }
 
 impl fmt::Display for Target {

@@ -9,23 +9,13 @@ use redis::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Timeouts,
     allowance::{Allowance, Limited},
     connection::{Connection, OnPush},
     node::Node,
-    redirect::Hint,
+    opening::Opening,
     stream::{self, Failure},
-    tls::Tls,
 };
-use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
-
-/// The settings that all connections for one key have in common.
-pub(super) struct Opening<'a> {
-    pub(super) key: &'a str,
-    pub(super) timeouts: &'a Timeouts,
-    pub(super) tls: &'a Tls,
-    pub(super) hint: &'a Arc<Hint>,
-}
+use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
 /// The maximum number of bytes of the answers to a greeting.
 const GREETING: usize = 64 * 1024;
@@ -37,14 +27,6 @@ enum Refusal {
 }
 
 impl Opening<'_> {
-    pub(super) fn place(&self, node: &Node) -> Place {
-        Place {
-            node: node.address.to_string().into(),
-            user: node.login.username().map(Into::into),
-            key: self.key.into(),
-        }
-    }
-
     /// Connects to one server, with RESP3 if it can.
     pub(super) async fn open(
         &self,

@@ -1,46 +1,17 @@
 //! Follows redirects between the nodes of a cluster.
 
-use std::sync::{Mutex, PoisonError};
-
-use redis::{ErrorKind, ServerErrorKind, cmd};
+use redis::cmd;
 
 use super::{
     connection::{Connection, OnPush},
-    node::{Address, Node},
-    open::Opening,
+    hint::{Owner, redirect},
+    node::Node,
+    opening::Opening,
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
 /// The number of redirects that one connect follows.
 const MAX_HOPS: usize = 5;
-
-/// The node that had the key last, or that a redirect has named.
-#[derive(Debug, Default)]
-pub(super) struct Hint(Mutex<Option<Owner>>);
-
-#[derive(Debug, Clone)]
-struct Owner {
-    node: Node,
-    /// True if the slot is still moving there.
-    asking: bool,
-}
-
-impl Hint {
-    /// Remembers the node that the answer of `from` names, if it names one.
-    pub(super) fn note(&self, error: &redis::RedisError, from: &Node) {
-        if let Some(owner) = redirect(error, from) {
-            self.set(owner);
-        }
-    }
-
-    fn set(&self, owner: Owner) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
-    }
-
-    fn take(&self) -> Option<Owner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
 
 /// Connects to the node that has the key. Tries the last known node first, else the first of
 /// `seeds` that works, and follows redirects.
@@ -95,18 +66,4 @@ async fn follow(
     }
     let said = format!("sent on more than {MAX_HOPS} times");
     Err(RedisError::new(RedisErrorKind::ClusterDown, &opening.place(&owner.node), Some(said)))
-}
-
-fn redirect(error: &redis::RedisError, from: &Node) -> Option<Owner> {
-    let (address, _slot) = error.redirect_node()?;
-    let (host, port) = address.rsplit_once(':')?;
-    let host = match (host, &from.address) {
-        // A node without a name of its own means the host by which we reached it.
-        ("" | "?", Address::Tcp { host, .. }) => host.clone(),
-        ("" | "?", Address::Unix(_)) => return None,
-        (host, _) => host.to_owned(),
-    };
-    let address = Address::Tcp { host, port: port.parse().ok()? };
-    let asking = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
-    Some(Owner { node: Node { address, ..from.clone() }, asking })
 }

@@ -14,7 +14,7 @@ use tokio::{sync::Mutex, time::timeout};
 use super::{
     connection::{Connection, OnPush},
     node::{Address, Node},
-    open::Opening,
+    opening::Opening,
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
