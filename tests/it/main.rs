@@ -8,6 +8,7 @@ mod codegen;
 mod constants;
 mod contexts;
 mod contract;
+mod cycles;
 mod definition;
 mod diagnostics;
 mod docs;

@@ -4,15 +4,20 @@
 //! have for the flag. So a dry run prints what the real run prints, and a user can be asked before
 //! anything is written.
 
+mod act;
 mod args;
 mod ask;
 mod both;
 mod effect;
 mod elsewhere;
 mod ending;
+mod entries;
 mod file;
 mod reach;
 mod rehearsal;
+mod rehearse;
+mod report;
+mod side;
 mod stored;
 mod told;
 mod wait;
@@ -24,118 +29,44 @@ use std::{
 };
 
 use flagstaff::{
-    Definition, Flags, Snapshot, WriteError,
-    answer::FlagState,
+    Flags, Snapshot, WriteError,
     cli::ExitCode,
     definition::Entry,
     source::{RedisHandle, SourceEntry},
-    write::{PendingWrite, Refusal, Write},
+    write::{PendingWrite, Refusal},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
+    act::{Act, Change, Unknown},
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     both::BothArgs,
+    entries::{grown_from, store_now},
     file::{edit, tell_of_environments},
     rehearsal::Rehearsal,
     stored::Stored,
     wait::store,
 };
 use self::{
-    effect::{Effect, Side},
+    effect::Effect,
     elsewhere::Elsewhere,
-    ending::Ending,
+    entries::{check_revision, latest_revision, said},
+    rehearse::rehearse,
+    report::print,
+    side::Side,
     wait::Waited,
 };
 use crate::{
-    assignment::Assignments,
     failure::Failure,
     guard::{self, Leave, Target},
     name,
-    output::{Listing, Output, Row},
-    paste, places,
+    output::Listing,
+    places,
     session::Session,
     similar,
-    text::{self, clean},
+    text::clean,
 };
-
-/// Something that is done to one flag after the other: first in memory, then in the store.
-pub(crate) trait Act {
-    /// Refuses what is meant for something else than the name of a flag.
-    fn check(&self, _names: &[String], _flags: &Snapshot) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    /// Takes note of the time by which the store ends overrides.
-    fn begin(&self, _now: SystemTime) {}
-
-    /// Does it in memory.
-    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
-
-    /// Does it. Returns its revision. With `shown`, it does so only if the store still has this entry.
-    async fn make(
-        &self,
-        leave: &Leave,
-        flags: &Flags,
-        name: &str,
-        shown: Option<Option<Entry>>,
-    ) -> Result<Option<u64>, Failure>;
-
-    /// Returns true if the flags have the change once it is made.
-    fn is_in_force(&self) -> bool {
-        true
-    }
-
-    /// Returns true if it decides in place of a switch with an end, which is over then.
-    fn ends_a_switch(&self) -> bool {
-        false
-    }
-
-    /// Returns the end of the override after the change; `now` is its end before.
-    fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
-
-    /// Returns `true` if the store has to be written to, although its entry stays the same.
-    fn writes_the_same(&self, _before: Option<&SourceEntry>) -> bool {
-        true
-    }
-
-    /// Returns the treatment if no source and no instance has a flag.
-    fn unknown(&self) -> Unknown {
-        Unknown::Refuse
-    }
-
-    /// Returns a further question for the user, to be answered before the change.
-    fn question(&self, _flags: usize) -> Option<String> {
-        None
-    }
-
-    /// Returns `true` if the change forces the flag on or off for all users.
-    fn forces(&self) -> bool {
-        false
-    }
-}
-
-/// The treatment of a flag that no source and no instance has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unknown {
-    /// The name is wrong, unless the flag is meant to be new.
-    Refuse,
-    Warn,
-    /// The name is from the log.
-    Accept,
-}
-
-/// A change of an override.
-#[derive(Debug, Clone)]
-pub(crate) enum Change {
-    Enable,
-    Disable,
-    Set(Assignments),
-    Unset,
-    /// Unset what was promoted into the file.
-    Finish,
-}
 
 /// Takes overrides away whose flags the file has by now. It always asks.
 pub(crate) async fn finish(
@@ -432,12 +363,6 @@ pub(crate) async fn perform(
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
 
-/// Returns the time by which the store ends overrides. The clock of this machine may be another.
-pub(crate) fn store_now(flags: &Flags) -> SystemTime {
-    let ends = Write::from(flags.enable("").expires_in(Duration::ZERO));
-    ends.expires_at.unwrap_or_else(SystemTime::now)
-}
-
 /// Refuses to make what was confirmed if it would do something else by now.
 async fn refuse_what_was_not_shown(
     session: &Session,
@@ -464,67 +389,6 @@ async fn refuse_what_was_not_shown(
             "the flags were changed while you were asked, so it would do something else",
         )
         .hint("nothing was changed; run it again to see what it would do now")),
-    }
-}
-
-/// Returns the effect that the change would have on one flag.
-async fn rehearse(
-    session: &Session,
-    flags: &Flags,
-    name: &str,
-    act: &impl Act,
-) -> Result<Effect, Failure> {
-    let rehearsal = Rehearsal::of(flags, name).await?;
-    let before = Side::of(&rehearsal.flags.snapshot(), name);
-    act.rehearse(&rehearsal).await?;
-    let after = Side::of(&rehearsal.flags.snapshot(), name);
-
-    let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
-    let now = store_now(flags);
-    let provenance = stored.and_then(|stored| stored.provenance.as_ref());
-    let ended = provenance.and_then(|by| by.changes_at(now));
-    let enabled = |entry: Option<&Entry>| {
-        entry.and_then(|entry| entry.as_definition()?.enabled.value().copied())
-    };
-    let is_switched = enabled(stored.map(|stored| &stored.entry)) != enabled(stores.as_ref());
-    let stays = match act.ends_a_switch() || is_switched {
-        true => provenance.and_then(|by| by.expires_at).filter(|&end| end > now),
-        false => ended,
-    };
-    let end = stores.as_ref().and_then(|_| act.end(stays));
-    let says_the_same =
-        stored.map(|stored| meant(&stored.entry)) == stores.as_ref().map(meant) && end == ended;
-    let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end);
-    let below = match act.forces() {
-        true => Some(rehearsal.below(now)),
-        false => None,
-    };
-    Ok(Effect {
-        flag: name.to_owned(),
-        before,
-        after,
-        ending,
-        below,
-        replaces: stored.map(|stored| stored.entry.clone()),
-        was_plain: stored.is_some_and(|stored| {
-            stored.provenance.is_none()
-                && stored.problem.is_none()
-                && !matches!(stored.entry, Entry::Definition(_))
-        }),
-        is_json: end.is_some() || matches!(stores, Some(Entry::Definition(_))),
-        was_unreadable: stored.is_some_and(|stored| stored.problem.is_some()),
-        writes: !says_the_same || act.writes_the_same(stored),
-        no_effect: flags.without_effect(name, stores.as_ref()),
-    })
-}
-
-/// Returns an entry in one form: an entry that forces the flag becomes the settings that amount to
-/// it.
-fn meant(entry: &Entry) -> Entry {
-    match entry {
-        Entry::Forced(on) => Definition::forced(*on).into(),
-        Entry::Text(_) if entry.forces() == Some(true) => Definition::forced(true).into(),
-        other => other.clone(),
     }
 }
 
@@ -561,64 +425,6 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
     }
 }
 
-/// The definition that the lists of a patch grow from. That of a flag which the store forces off is in force
-/// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
-pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
-    let said = said(flags, name);
-    let definition = match &said {
-        Some(Entry::Forced(false)) => {
-            let mut definition = Definition::new();
-            for source in flags.sources_of(name).iter().skip(1).rev() {
-                match &source.entry {
-                    Entry::Definition(patch) => definition.overlay(patch),
-                    // An entry that forces the flag leaves no lists.
-                    _ => definition.merge(&Definition::forced(false)),
-                }
-            }
-            definition
-        }
-        _ => flags.snapshot().info(name)?.definition().clone(),
-    };
-    Some(growing(&definition, said.as_ref().and_then(Entry::as_definition)))
-}
-
-/// Returns the definition that the lists of a patch grow from: the merged one. Lists that add up grow from the entry
-/// that is changed.
-fn growing(merged: &Definition, own: Option<&Definition>) -> Definition {
-    let (own, mut definition) = (own.cloned().unwrap_or_default(), merged.clone());
-    (definition.denied_users, definition.denied_groups) = (own.denied_users, own.denied_groups);
-    definition
-}
-
-/// Returns the entry for a flag in the source that is written to.
-fn said(flags: &Flags, name: &str) -> Option<Entry> {
-    let store = flags.writable_source();
-    let mut sources = flags.sources_of(name).into_iter();
-    sources.find(|said| Some(said.source) == store).map(|said| said.entry)
-}
-
-async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
-    let latest = flags.history_of(name, 1).await?;
-    Ok(latest.first().and_then(|latest| latest.revision))
-}
-
-async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), Failure> {
-    let latest = flags.history_of(name, 1).await?;
-    let is = match latest.first().map(|latest| (latest.revision, &latest.author)) {
-        Some((Some(revision), _)) if revision == expected => return Ok(()),
-        Some((Some(revision), Some(author))) => format!("it is {revision}, by {}", clean(author)),
-        Some((Some(revision), None)) => format!("it is {revision}"),
-        Some((None, _)) => "a writer that keeps no log changed it since".to_owned(),
-        None => "it was never changed".to_owned(),
-    };
-    let (word, name) = (text::word(name), clean(name));
-    Err(Failure::new(
-        ExitCode::Changed,
-        format!("revision {expected} is not the latest change of `{name}`: {is}"),
-    )
-    .hint(format!("{} lists its changes", paste::command("history", &word))))
-}
-
 /// Prints the flags as they are then, for programs with the store and what the instances have confirmed.
 fn tell<'a>(
     Session { place, output }: &Session,
@@ -641,38 +447,4 @@ fn tell<'a>(
         return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
     }
     print(output, rows)
-}
-
-/// Prints the flags of the file as they are then.
-fn tell_of_file(
-    Session { place, output }: &Session,
-    effects: &[Effect],
-    is_dry_run: bool,
-) -> Result<(), Failure> {
-    let rows = effects.iter().map(|effect| {
-        let mut row = effect.row(None, is_dry_run);
-        row.json["place"] = json!(place.name());
-        row
-    });
-    let rows: Vec<_> = rows.collect();
-    if output.is_json() {
-        return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
-    }
-    print(output, rows)
-}
-
-fn print(output: &Output, rows: Vec<Row>) -> Result<(), Failure> {
-    let lines: String = rows.into_iter().map(|Row { cells, .. }| cells.join(" ") + "\n").collect();
-    output.write(&lines)
-}
-
-/// A dry run or not, in JSON.
-fn mark(mut json: Value, is_dry_run: bool) -> Value {
-    json["dryRun"] = json!(is_dry_run);
-    json
-}
-
-/// Returns `true` if the change switches a flag off for all users.
-fn is_switched_off(effect: &Effect) -> bool {
-    effect.after.state == FlagState::Off && effect.before.state != FlagState::Off
 }

@@ -10,7 +10,7 @@ use crate::{
     compared::{self, Uses},
     failure::Failure,
     output::Output,
-    place,
+    reading,
     text::{clean, json_problem},
     time,
 };
@@ -145,8 +145,8 @@ pub(crate) fn boxed_warning(name: &str) -> String {
 /// JSON as it is, in a file, or on stdin.
 fn object(text: &str) -> Result<Map<String, Json>, Failure> {
     let text = match text.strip_prefix('@') {
-        Some(path) => Cow::Owned(place::read(Path::new(path))?),
-        None if text == "-" => Cow::Owned(place::read(Path::new("-"))?),
+        Some(path) => Cow::Owned(reading::read(Path::new(path))?),
+        None if text == "-" => Cow::Owned(reading::read(Path::new("-"))?),
         None => Cow::Borrowed(text),
     };
     serde_json::from_str(&text).map_err(|error| {

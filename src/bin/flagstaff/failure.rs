@@ -9,7 +9,7 @@ use flagstaff::{
     write::{Refusal, RolloutError},
 };
 
-use crate::{paste, places};
+use crate::{paste, shown::shown_keys};
 
 /// An error with its exit code.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Failure {
 
     /// An error, with all its causes.
     pub(crate) fn of(code: ExitCode, error: &(dyn Error + 'static)) -> Self {
-        Self::new(code, places::shown_keys(&error.to_string())).because(error)
+        Self::new(code, shown_keys(&error.to_string())).because(error)
     }
 
     /// Adds the causes of an error, without itself.
@@ -57,7 +57,7 @@ impl Failure {
         if let Self::Told(told) = &mut self {
             let mut cause = error.source();
             while let Some(error) = cause {
-                told.causes.push(places::shown_keys(&error.to_string()));
+                told.causes.push(shown_keys(&error.to_string()));
                 cause = error.source();
             }
         }

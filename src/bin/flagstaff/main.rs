@@ -52,11 +52,13 @@ mod place;
 mod places;
 mod plan;
 mod query;
+mod reading;
 mod references;
 mod revision;
 mod served;
 mod session;
 mod shell;
+mod shown;
 mod similar;
 mod single;
 mod stale;
@@ -98,7 +100,7 @@ fn main() -> process::ExitCode {
 /// One thread is enough: a command waits for one thing at a time.
 fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
     let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
-    paste::name(&place);
+    paste::name(place.options());
     if command.is_about_the_file_of(&place) {
         place.refuse_unknown_environment()?;
     }

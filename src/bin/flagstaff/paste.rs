@@ -2,14 +2,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::{place::Place, text};
+use crate::text;
 
-/// The options that name where flags are. Errors of the library become hints far from any [`Place`].
+/// The options that name where flags are. Errors of the library become hints far from any [`Place`](crate::place::Place).
 static OPTIONS: Mutex<String> = Mutex::new(String::new());
 
-/// Lets all commands that are printed from now on name a place.
-pub(crate) fn name(place: &Place) {
-    *OPTIONS.lock().unwrap_or_else(PoisonError::into_inner) = place.options();
+/// Adds the options that name a place to all commands that are printed from now on.
+pub(crate) fn name(options: String) {
+    *OPTIONS.lock().unwrap_or_else(PoisonError::into_inner) = options;
 }
 
 /// Returns a command in backticks. `rest` is what follows the verb, quoted for a shell.

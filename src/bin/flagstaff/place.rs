@@ -1,8 +1,8 @@
 //! The locations of flags: the file, the environment and the store.
 
 use std::{
-    env, fs,
-    io::{self, IsTerminal, Read},
+    env,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -13,9 +13,7 @@ use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{
-        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity, UnknownEnvironment,
-        edit::{TextFile, TextFileError},
-        places::PlaceValue,
+        Definitions, Diagnostic, FlagsFile, Severity, UnknownEnvironment, places::PlaceValue,
     },
     event::Warning,
     source::{
@@ -34,6 +32,7 @@ use crate::{
     parts::Parts,
     paste,
     places::{self, Chosen, Given},
+    reading::{mistakes, nearest, read},
     single::Single,
     text::{self, clean, count, verb},
     variable,
@@ -1045,17 +1044,6 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
     ));
 }
 
-/// Shows what is wrong with a file that is of no use with it. People see it in the text, and programs
-/// in the error.
-pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -> Failure {
-    let failure = Failure::usage(format!("`{name}` cannot be used"));
-    if output.is_json() {
-        return failure.cause(diagnostics.summary());
-    }
-    output.report(diagnostics);
-    failure
-}
-
 /// The first mistake because of which a flag is left out.
 pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
     let is_left_out = file.rejected().contains(flag);
@@ -1073,56 +1061,6 @@ pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a D
 /// The nearest flags.toml, from the working directory upwards.
 fn nearest_flags() -> Option<PathBuf> {
     nearest(&env::current_dir().ok()?, FILE)
-}
-
-/// The nearest file of a name, from a directory upwards.
-pub(crate) fn nearest(here: &Path, name: &str) -> Option<PathBuf> {
-    let path =
-        here.ancestors().map(|directory| directory.join(name)).find(|path| path.is_file())?;
-    // Shown to people, and short where it can be.
-    Some(path.strip_prefix(here).map(Path::to_owned).unwrap_or(path))
-}
-
-/// As much is read of stdin, which may never end. Files have the same limit.
-const MAX_LEN: u64 = 16 << 20;
-
-/// The text of a file, or of stdin for `-`.
-pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    if path != "-" {
-        return match TextFile::read(path) {
-            Ok(file) => Ok(file.text().to_owned()),
-            Err(TextFileError::Read { source, .. }) => Err(unreadable(path, &source)),
-            Err(error) => Err(error.into()),
-        };
-    }
-    let mut text = String::new();
-    match io::stdin().take(MAX_LEN + 1).read_to_string(&mut text) {
-        Ok(len) if len as u64 > MAX_LEN => {
-            Err(Failure::usage("cannot read stdin: larger than 16 MiB"))
-        }
-        Ok(_) => Ok(text),
-        Err(error) => Err(unreadable(path, &error)),
-    }
-}
-
-/// A file that is read line by line, so that it may be of any size.
-pub(crate) fn open(path: &Path) -> Result<fs::File, Failure> {
-    let unreadable = |error| unreadable(path, &error);
-    // A FIFO would be waited for, and a device need not have lines.
-    if !path.metadata().map_err(unreadable)?.is_file() {
-        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return Err(unreadable(error));
-    }
-    fs::File::open(path).map_err(unreadable)
-}
-
-pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::usage(format!("cannot read `{}`: {error}", places::shown_path(path)));
-    match error.kind() {
-        // A pipe or a device: what comes out of it is not there to be read twice.
-        io::ErrorKind::InvalidInput => failure.hint("`-` reads stdin, which may be a pipe"),
-        _ => failure,
-    }
 }
 
 /// A source that never changes, of the kind that it stands for: a command reads a file once.

@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, Once, PoisonError},
+    sync::Once,
 };
 
 use flagstaff::definition::{
@@ -12,43 +12,14 @@ use flagstaff::definition::{
     places::{PlaceSettings, PlacesFile},
 };
 
-use crate::{failure::Failure, output::Output, place, text::clean, variable};
+pub(crate) use crate::shown::{shown, shown_keys, shown_path};
+use crate::{failure::Failure, output::Output, reading, shown, text::clean, variable};
 
 /// The name of the file that is looked for.
 const FILE: &str = "flagstaff.toml";
 
 /// The keys that name a store, whose variables matter only to commands that use it.
 const OF_THE_STORE: [&str; 4] = ["redis", "sentinel", "key", "key_prefix"];
-
-/// The values of places that came out of variables, each with the text that names the variables. Errors of the library
-/// are printed far from any place.
-static VALUES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
-
-/// Returns a key or the name of an environment as it is printed: by the variable that it came out of, if there is one. A
-/// variable may hold a secret.
-pub(crate) fn shown(value: &str) -> String {
-    let known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
-    let found = known.iter().find(|(known, _)| known == value);
-    found.map_or(value, |(_, shown)| shown).to_owned()
-}
-
-/// Returns a path as it is printed. The path of a file that is there is not a secret.
-pub(crate) fn shown_path(path: &Path) -> String {
-    let text = path.display().to_string();
-    if path.exists() { text } else { shown(&text) }
-}
-
-/// Returns a sentence of the library about a store, in which keys are as they are printed.
-pub(crate) fn shown_keys(sentence: &str) -> String {
-    let known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
-    known.iter().fold(sentence.to_owned(), |sentence, (value, shown)| {
-        let forms = |key: &str| [format!("`{key}`"), format!("~{key}"), format!("~{{{key}}}")];
-        forms(value)
-            .iter()
-            .zip(forms(shown))
-            .fold(sentence, |sentence, (value, shown)| sentence.replace(value.as_str(), &shown))
-    })
-}
 
 /// The place that was chosen, or the one that `flagstaff.toml` has at its top level.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +64,7 @@ impl Chosen {
         };
         let shown = path.display().to_string();
         let is_enough = given.is_enough && name.is_none();
-        let text = match place::read(&path) {
+        let text = match reading::read(&path) {
             Ok(text) => text,
             Err(failure) if is_enough => {
                 tell_in_doubt(&shown, &failure.text(), output);
@@ -105,7 +76,7 @@ impl Chosen {
         let mistakes = places.diagnostics_of(name);
         let mut is_in_doubt = mistakes.has_errors();
         if is_in_doubt && !is_enough {
-            return Err(place::mistakes(&shown, &mistakes, output).hint(HINT));
+            return Err(reading::mistakes(&shown, &mistakes, output).hint(HINT));
         }
         if is_in_doubt {
             tell_in_doubt(&shown, &mistakes.summary(), output);
@@ -127,7 +98,7 @@ impl Chosen {
                         is_in_doubt = true;
                         (Some(places.readable(name, variable::value)), None)
                     }
-                    Err(unset) => return Err(place::mistakes(&shown, &unset, output).hint(HINT)),
+                    Err(unset) => return Err(reading::mistakes(&shown, &unset, output).hint(HINT)),
                 }
             }
             Ok(settings) => (settings, None),
@@ -156,8 +127,7 @@ impl Chosen {
         let others = [environment, key, key_prefix].into_iter().flatten();
         let others = others.map(|value| (value.value().to_owned(), value.to_string()));
         let is_variable = |(value, shown): &(String, String)| !value.ends_with(shown.as_str());
-        let mut known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(paths.chain(others).filter(is_variable));
+        shown::note(paths.chain(others).filter(is_variable));
     }
 
     /// The directory of `flagstaff.toml`, at which a person may stand who uses the place.
@@ -239,5 +209,5 @@ pub(crate) fn names() -> Vec<String> {
 /// Returns the nearest file, from the working directory upwards.
 fn nearest() -> Option<PathBuf> {
     let here = env::current_dir().ok()?;
-    place::nearest(&here, FILE)
+    reading::nearest(&here, FILE)
 }

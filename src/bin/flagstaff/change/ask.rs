@@ -1,6 +1,6 @@
 //! Questions to a user at a terminal, before a change is made.
 
-use super::{Effect, is_switched_off, reach::Other};
+use super::{effect::Effect, reach::Other};
 use crate::text::{clean, count};
 
 /// Returns the questions for the person at the terminal before a flag lets more users in, or is off for all of them.
@@ -23,7 +23,7 @@ pub(super) fn questions(
         names
     };
     let mut questions: Vec<_> = first.into_iter().collect();
-    match names(is_switched_off).len() {
+    match names(Effect::is_switched_off).len() {
         _ if !questions.is_empty() => {}
         0 => {}
         1 => questions.push("switch it off for all users?".to_owned()),

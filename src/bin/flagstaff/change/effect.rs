@@ -1,16 +1,9 @@
 //! The effects of a change on a flag.
 
-use std::time::SystemTime;
+use flagstaff::{answer::FlagState, definition::Entry, write::NoEffect};
+use serde_json::{Value, json};
 
-use flagstaff::{
-    Definition, Snapshot,
-    answer::FlagState,
-    definition::{Entry, Progress, to_json},
-    write::NoEffect,
-};
-use serde_json::{Map, Value, json};
-
-use super::{ending::Ending, mark, wider::is_wider};
+use super::{ending::Ending, side::Side, wider::is_wider};
 use crate::{
     difference::{self, Difference, differences},
     output::{Output, Row},
@@ -45,42 +38,12 @@ pub(super) struct Effect {
     pub(super) no_effect: Option<NoEffect>,
 }
 
-/// A flag with all sources merged, before or after the change.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Side {
-    pub(super) state: FlagState,
-    pub(super) definition: Map<String, Value>,
-    pub(super) rollout: Option<Progress>,
-    /// The definition that all sources together make.
-    pub(super) merged: Option<Definition>,
-}
-
-impl Side {
-    pub(super) fn of(snapshot: &Snapshot, name: &str) -> Self {
-        let info = snapshot.info(name);
-        Self {
-            state: info.map_or(FlagState::Unknown, |info| info.state()),
-            definition: info.map(|info| to_json(info.definition())).unwrap_or_default(),
-            rollout: info.and_then(|info| info.rollout()),
-            merged: info.map(|info| info.definition().clone()),
-        }
-    }
-}
-
-impl From<Option<&Definition>> for Side {
-    /// Converts a definition on its own, as of now.
-    fn from(definition: Option<&Definition>) -> Self {
-        let now = SystemTime::now();
-        Self {
-            state: definition.map_or(FlagState::Unknown, |flag| FlagState::at(flag, now)),
-            definition: definition.map(to_json).unwrap_or_default(),
-            rollout: definition.and_then(|flag| flag.rare().rollout.value()?.at(now)),
-            merged: definition.cloned(),
-        }
-    }
-}
-
 impl Effect {
+    /// Returns `true` if the change switches the flag off for all users.
+    pub(super) fn is_switched_off(&self) -> bool {
+        self.after.state == FlagState::Off && self.before.state != FlagState::Off
+    }
+
     /// Returns `true` if no source had the flag before.
     pub(super) fn makes_a_flag(&self) -> bool {
         self.before.state == FlagState::Unknown && self.after.state != FlagState::Unknown
@@ -201,4 +164,10 @@ impl Effect {
         });
         Row { cells: vec![clean(flag).into_owned(), state], json: mark(json, is_dry_run) }
     }
+}
+
+/// A dry run or not, in JSON.
+fn mark(mut json: Value, is_dry_run: bool) -> Value {
+    json["dryRun"] = json!(is_dry_run);
+    json
 }

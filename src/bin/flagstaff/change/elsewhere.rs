@@ -1,6 +1,6 @@
 //! The effect of a change of the store in each environment of the file. A store serves all environments.
 
-use super::{Act, Effect, rehearse};
+use super::{act::Act, effect::Effect, rehearse::rehearse};
 use crate::{failure::Failure, parts, session::Session, style, text::clean};
 
 /// The effect of a change in one environment.

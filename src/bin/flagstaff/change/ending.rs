@@ -8,7 +8,7 @@ use flagstaff::{
     source::SourceKind,
 };
 
-use super::{Rehearsal, effect::Side};
+use super::{rehearsal::Rehearsal, side::Side};
 use crate::{session::Session, text::clean, time};
 
 /// The end of an override after a change.

@@ -15,7 +15,15 @@ use flagstaff::{
 };
 
 use super::{
-    Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, growing, reach, tell_of_file,
+    act::Change,
+    args::{ChangeArgs, TargetArgs},
+    ask,
+    effect::Effect,
+    entries::growing,
+    reach,
+    rehearsal::Rehearsal,
+    report::tell_of_file,
+    side::Side,
 };
 use crate::{
     assignment::Assignments,

@@ -564,7 +564,7 @@ mod tests {
         definition::{Entry, FlagsFile},
     };
 
-    use super::{super::effect::Side, *};
+    use super::{super::side::Side, *};
 
     fn start(requires: impl IntoIterator<Item = (String, Vec<String>)>) -> flagstaff::Flags {
         let memory = requires.into_iter().fold(Memory::new(), |memory, (flag, required)| {

@@ -8,7 +8,10 @@ use flagstaff::{
     source::{Offer, SourceEntry, SourceKind},
 };
 
-use super::effect::Side;
+use super::{
+    entries::{said, store_now},
+    side::Side,
+};
 use crate::{failure::Failure, place::Once};
 
 /// Flags that can be changed without harm.
@@ -27,7 +30,7 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     pub(crate) async fn of(flags: &Flags, name: &str) -> Result<Self, Failure> {
-        let now = super::store_now(flags);
+        let now = store_now(flags);
         let (mut before, mut below) = (None, Vec::new());
         let written = flags.writable_source();
         for said in flags.sources_of(name) {
@@ -73,7 +76,7 @@ impl Rehearsal {
 
     /// Returns the entry of the store after the change.
     pub(crate) fn after(&self) -> Option<Entry> {
-        super::said(&self.flags, &self.name)
+        said(&self.flags, &self.name)
     }
 
     /// The flag at an instant, as the sources below the store make it.

@@ -7,7 +7,7 @@ use flagstaff::{
     source::{BackendError, RedisHandle, WritableBackend},
 };
 
-use super::Rehearsal;
+use super::rehearsal::Rehearsal;
 
 /// The meaning of a stored value; empty if there is none, or if it has ended by itself.
 #[derive(Debug, Default)]

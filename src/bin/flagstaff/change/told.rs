@@ -2,7 +2,11 @@
 
 use flagstaff::{Context, Flags, source::RedisHandle};
 
-use super::{Act, ChangeArgs, Effect, Unknown};
+use super::{
+    act::{Act, Unknown},
+    args::ChangeArgs,
+    effect::Effect,
+};
 use crate::{failure::Failure, output::Output, paste, place::Place, session::Session, text::clean};
 
 /// Refuses to change a flag that no source and no instance has, unless it is meant to be new. Where neither

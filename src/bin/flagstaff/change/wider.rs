@@ -7,7 +7,7 @@ use flagstaff::{
 };
 use serde_json::Value;
 
-use super::effect::Side;
+use super::side::Side;
 
 /// Returns `true` if a flag may be on for a user for whom it is off now. Differences that cannot
 /// be compared count as more users.

@@ -7,7 +7,7 @@ use flagstaff::{
     definition::edit::{Diff, TextFile, TextFileError},
 };
 
-use crate::{failure::Failure, place, session::Session, style, text::clean};
+use crate::{failure::Failure, reading, session::Session, style, text::clean};
 
 /// Generate code, or an OpenFeature manifest, from flags.toml
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ impl Codegen {
             return Err(Failure::usage("`--deprecate-expired` is an option of `codegen rust`"));
         }
         let path = session.place.needed_path()?;
-        let (name, text) = (path.display().to_string(), place::read(&path)?);
+        let (name, text) = (path.display().to_string(), reading::read(&path)?);
         let made = match self.kind {
             Kind::Rust => {
                 Generator::new(&path).deprecate_expired(self.deprecate_expired).source(&text)

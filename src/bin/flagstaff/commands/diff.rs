@@ -17,7 +17,7 @@ use crate::{
     output::{Listing, Output, Row},
     paste,
     place::{self, Place},
-    revision,
+    reading, revision,
     session::Session,
     text::clean,
     time, unreadable,
@@ -230,7 +230,7 @@ async fn between(
     let output = &session.output;
     let (mut sides, mut code) = (Vec::new(), None);
     for place in [before, after] {
-        paste::name(place);
+        paste::name(place.options());
         output.aside(place.whole());
         let flags = place.flags(output).await?;
         code = unreadable::tell_all(&flags, output).or(code);
@@ -369,6 +369,6 @@ fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
 fn whole(file: FlagsFile, name: &str, output: &Output) -> Result<FlagsFile, Failure> {
     match place::has_errors(&file) {
         false => Ok(file),
-        true => Err(place::mistakes(name, file.diagnostics(), output)),
+        true => Err(reading::mistakes(name, file.diagnostics(), output)),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     glob::Pattern,
     name,
     output::{Lines, Listing, Output, Row},
-    place,
+    reading,
     session::Session,
     similar,
     text::{clean, json_problem},
@@ -218,7 +218,7 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
 fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failure> {
     let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(place::open(path)?),
+        _ => Box::new(reading::open(path)?),
     };
     let mut questions = BufReader::with_capacity(64 * 1024, input);
     let snapshot = flags.snapshot();
@@ -236,7 +236,7 @@ fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failur
             answers.flush()?;
         }
         let read = questions.read_until(b'\n', &mut line);
-        if read.map_err(|error| place::unreadable(path, &error))? == 0 {
+        if read.map_err(|error| reading::unreadable(path, &error))? == 0 {
             break;
         }
         if line.trim_ascii().is_empty() {

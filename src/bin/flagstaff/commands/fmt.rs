@@ -15,7 +15,7 @@ use crate::{
     failure::Failure,
     guard::GuardArgs,
     output::{Listing, Row},
-    paste, place,
+    paste, reading,
     session::Session,
     style,
 };
@@ -49,7 +49,7 @@ impl Fmt {
         if let [only] = &*files
             && only.as_os_str() == "-"
         {
-            let text = place::read(only)?;
+            let text = reading::read(only)?;
             let formatted = formatted("stdin", &text)?;
             if !self.check {
                 session.output.write(&formatted)?;

@@ -20,7 +20,7 @@ use crate::{
     file,
     guard::{self, GuardArgs, Target},
     import::{Imported, Note, article, listed, stored, waffle, whose},
-    place,
+    reading,
     session::Session,
     style,
     text::{clean, count},
@@ -87,7 +87,7 @@ impl System {
 /// The text of a file or of stdin, with a byte order mark or without: PowerShell writes UTF-16.
 fn text(path: &Path) -> Result<String, Failure> {
     if path == "-" {
-        return place::read(path);
+        return reading::read(path);
     }
     let unreadable = match TextFile::read(path) {
         Ok(file) => return Ok(file.text().to_owned()),
@@ -95,10 +95,10 @@ fn text(path: &Path) -> Result<String, Failure> {
         Err(error) => return Err(error.into()),
     };
     if unreadable.kind() != io::ErrorKind::InvalidData {
-        return Err(place::unreadable(path, &unreadable));
+        return Err(reading::unreadable(path, &unreadable));
     }
     // It is a file, and no UTF-8.
-    let bytes = fs::read(path).map_err(|error| place::unreadable(path, &error))?;
+    let bytes = fs::read(path).map_err(|error| reading::unreadable(path, &error))?;
     let units = |of: fn([u8; 2]) -> u16| {
         let pairs = bytes.chunks_exact(2).skip(1);
         pairs.map(|pair| of([pair[0], pair[1]])).collect::<Vec<_>>()

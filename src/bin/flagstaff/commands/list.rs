@@ -16,6 +16,7 @@ use crate::{
     output::{Listing, Output, Row},
     paste, place,
     query::{Subject, Term},
+    reading,
     session::Session,
     text::clean,
     time, unreadable,
@@ -107,7 +108,7 @@ impl List {
         let name = file.path.to_string_lossy().into_owned();
         let parsed = file.parsed.tested(&Definitions::new(), now);
         if !parsed.is_usable() {
-            return Err(place::mistakes(&name, parsed.diagnostics(), &session.output));
+            return Err(reading::mistakes(&name, parsed.diagnostics(), &session.output));
         }
         let mut columns = vec!["FLAG".to_owned(), "(none)".to_owned()];
         columns.extend(parsed.environments().map(|name| clean(name).into_owned()));

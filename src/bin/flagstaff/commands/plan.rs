@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     parts, place,
     plan::{Change, Counts, FailOn, Report, UserArgs, count},
-    revision,
+    reading, revision,
     session::Session,
     text, time,
 };
@@ -90,7 +90,7 @@ impl Plan {
             place::tell_left_out(&self.before, &before, &session.output);
         }
         if place::has_errors(&after) {
-            return Err(place::mistakes(&self.after, after.diagnostics(), &session.output));
+            return Err(reading::mistakes(&self.after, after.diagnostics(), &session.output));
         }
         // As in a service that runs: a flag whose tests fail keeps what it had.
         let after = after.tested(before.flags(), at);
@@ -182,7 +182,7 @@ fn tell_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session
 /// A flag file, or that of the place at a revision.
 fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
     let text = match source.strip_prefix("git:") {
-        None => place::read(Path::new(source))?,
+        None => reading::read(Path::new(source))?,
         Some(revision) => {
             let path = session.place.path().ok_or_else(|| {
                 Failure::usage("there is no flags.toml here or in a directory above")
@@ -193,7 +193,7 @@ fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
     };
     let file = FlagsFile::parse(source, &text);
     if !file.is_usable() {
-        return Err(place::mistakes(source, file.diagnostics(), &session.output));
+        return Err(reading::mistakes(source, file.diagnostics(), &session.output));
     }
     Ok(file)
 }

@@ -14,7 +14,7 @@ use super::made_up::MadeUp;
 use crate::{
     context,
     failure::Failure,
-    number, place,
+    number, reading,
     text::{count, json_problem},
 };
 
@@ -66,7 +66,7 @@ impl UserArgs {
         };
         let reader: Box<dyn BufRead + Send> = match path == Path::new("-") {
             true => Box::new(BufReader::new(io::stdin())),
-            false => Box::new(BufReader::new(place::open(path)?)),
+            false => Box::new(BufReader::new(reading::open(path)?)),
         };
         Ok(Source::Lines { reader, name: path.display().to_string(), next: 1 })
     }

@@ -6,7 +6,7 @@ use std::{
 use crate::{
     failure::Failure,
     output::Output,
-    place::read,
+    reading::read,
     revision::{git, text_at},
 };
 

@@ -1,7 +1,7 @@
 use flagstaff::definition::Diagnostic;
 
 use super::{
-    Checked,
+    checked::Checked,
     places::{Places, Region},
 };
 use crate::text::clean;

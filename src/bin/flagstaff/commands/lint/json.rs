@@ -2,7 +2,7 @@ use flagstaff::definition::{Diagnostic, Safety};
 use serde_json::{Value, json};
 
 use super::{
-    Checked,
+    checked::Checked,
     places::{Places, Region},
 };
 use crate::{

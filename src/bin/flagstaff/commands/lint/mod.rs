@@ -1,4 +1,5 @@
 mod against;
+mod checked;
 mod explain;
 mod github;
 mod json;
@@ -23,13 +24,14 @@ use flagstaff::{
     source::FlagsBuilder,
 };
 
-use self::{against::Against, explain::CodeArg};
+use self::{against::Against, checked::Checked, explain::CodeArg};
 use crate::{
     failure::Failure,
     guard::GuardArgs,
     output::Output,
     paste,
-    place::{self, Declared, Once, read, told},
+    place::{self, Declared, Once, told},
+    reading::read,
     session::Session,
     text::{clean, count},
     time::instant,
@@ -119,14 +121,6 @@ impl std::str::FromStr for Named {
             _ => name.parse().map(|CodeArg(code)| Self::Code(code)),
         }
     }
-}
-
-/// A file, and what was found in it.
-struct Checked {
-    /// The name that messages show.
-    name: String,
-    text: String,
-    found: Diagnostics,
 }
 
 /// The findings about several sources together.

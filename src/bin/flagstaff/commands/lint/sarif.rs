@@ -4,7 +4,7 @@ use flagstaff::definition::{Code, Diagnostic, Severity, Suggestion};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Checked,
+    checked::Checked,
     places::{Places, Region},
 };
 

@@ -100,7 +100,7 @@ impl Rename {
         self.refuse_named_by_overrides(&flags)?;
         self.tell_environment(&said, output);
         files.refuse_failing_tests(session, &[&*self.new])?;
-        let users = same::refuse_if_any_moves(&self, &flags, &files)?;
+        let users = same::refuse_if_any_moves([&self.old, &self.new], &flags, &files)?;
         let found = self.references.search(&files, &self.old)?;
         let moved = self.override_of(place).await?;
 

@@ -9,7 +9,6 @@ use flagstaff::{
 };
 use serde_json::Value;
 
-use super::Rename;
 use crate::{
     failure::Failure,
     file::Files,
@@ -31,12 +30,12 @@ type Overrides = Vec<(String, Entry)>;
 /// Refuses a rename by which a made-up user would get another answer, from any flag in any environment, with the
 /// overrides or without. Returns the number of users who were asked.
 pub(super) fn refuse_if_any_moves(
-    rename: &Rename,
+    [old, new]: [&str; 2],
     flags: &Flags,
     files: &Files,
 ) -> Result<u64, Failure> {
     let overrides = overrides(flags);
-    let renamed = |name: &str| if name == rename.old { &rename.new } else { name }.to_owned();
+    let renamed = |name: &str| if name == old { new } else { name }.to_owned();
     let renamed_overrides: Overrides =
         overrides.iter().map(|(name, entry)| (renamed(name), entry.clone())).collect();
     let none = Overrides::new();
@@ -47,7 +46,7 @@ pub(super) fn refuse_if_any_moves(
         for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
             let before = merge(&before.files, over_before);
             let after = merge(&after.files, over_after);
-            users = compare(rename, &before, &after, &renamed)?;
+            users = compare(old, &before, &after, &renamed)?;
         }
     }
     Ok(users)
@@ -71,7 +70,7 @@ fn merge(files: &[FlagsFile], overrides: &Overrides) -> Snapshot {
 }
 
 fn compare(
-    rename: &Rename,
+    old: &str,
     before: &Snapshot,
     after: &Snapshot,
     renamed: &impl Fn(&str) -> String,
@@ -100,7 +99,7 @@ fn compare(
                 ))
                 .hint(format!(
                     "nothing was changed; {} keeps the users of an override",
-                    paste::command("set", &words([&**name, &format!("salt={}", rename.old)])),
+                    paste::command("set", &words([&**name, &format!("salt={old}")])),
                 )));
             }
         }

@@ -1,0 +1,85 @@
+//! What is done to flags: first in memory, then in the store.
+
+use std::time::SystemTime;
+
+use flagstaff::{Flags, Snapshot, definition::Entry, source::SourceEntry};
+
+use super::rehearsal::Rehearsal;
+use crate::{assignment::Assignments, failure::Failure, guard::Leave};
+
+/// Something that is done to one flag after the other: first in memory, then in the store.
+pub(crate) trait Act {
+    /// Refuses what is meant for something else than the name of a flag.
+    fn check(&self, _names: &[String], _flags: &Snapshot) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Takes note of the time by which the store ends overrides.
+    fn begin(&self, _now: SystemTime) {}
+
+    /// Does it in memory.
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
+
+    /// Does it. Returns its revision. With `shown`, it does so only if the store still has this entry.
+    async fn make(
+        &self,
+        leave: &Leave,
+        flags: &Flags,
+        name: &str,
+        shown: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure>;
+
+    /// Returns true if the flags have the change once it is made.
+    fn is_in_force(&self) -> bool {
+        true
+    }
+
+    /// Returns true if it decides in place of a switch with an end, which is over then.
+    fn ends_a_switch(&self) -> bool {
+        false
+    }
+
+    /// Returns the end of the override after the change; `now` is its end before.
+    fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
+
+    /// Returns `true` if the store has to be written to, although its entry stays the same.
+    fn writes_the_same(&self, _before: Option<&SourceEntry>) -> bool {
+        true
+    }
+
+    /// Returns the treatment if no source and no instance has a flag.
+    fn unknown(&self) -> Unknown {
+        Unknown::Refuse
+    }
+
+    /// Returns a further question for the user, to be answered before the change.
+    fn question(&self, _flags: usize) -> Option<String> {
+        None
+    }
+
+    /// Returns `true` if the change forces the flag on or off for all users.
+    fn forces(&self) -> bool {
+        false
+    }
+}
+
+/// The treatment of a flag that no source and no instance has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// The name is wrong, unless the flag is meant to be new.
+    Refuse,
+    Warn,
+    /// The name is from the log.
+    Accept,
+}
+
+/// A change of an override.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Enable,
+    Disable,
+    Set(Assignments),
+    Unset,
+    /// Unset what was promoted into the file.
+    Finish,
+}

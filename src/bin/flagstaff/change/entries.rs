@@ -1,0 +1,81 @@
+//! The entries that sources have for a flag, as a change finds them.
+
+use std::time::{Duration, SystemTime};
+
+use flagstaff::{Definition, Flags, cli::ExitCode, definition::Entry, write::Write};
+
+use crate::{
+    failure::Failure,
+    paste,
+    text::{self, clean},
+};
+
+/// Returns the time by which the store ends overrides. The clock of this machine may be another.
+pub(crate) fn store_now(flags: &Flags) -> SystemTime {
+    let ends = Write::from(flags.enable("").expires_in(Duration::ZERO));
+    ends.expires_at.unwrap_or_else(SystemTime::now)
+}
+
+/// The definition that the lists of a patch grow from. That of a flag which the store forces off is in force
+/// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
+pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
+    let said = said(flags, name);
+    let definition = match &said {
+        Some(Entry::Forced(false)) => {
+            let mut definition = Definition::new();
+            for source in flags.sources_of(name).iter().skip(1).rev() {
+                match &source.entry {
+                    Entry::Definition(patch) => definition.overlay(patch),
+                    // An entry that forces the flag leaves no lists.
+                    _ => definition.merge(&Definition::forced(false)),
+                }
+            }
+            definition
+        }
+        _ => flags.snapshot().info(name)?.definition().clone(),
+    };
+    Some(growing(&definition, said.as_ref().and_then(Entry::as_definition)))
+}
+
+/// Returns the definition that the lists of a patch grow from: the merged one. Lists that add up grow from the entry
+/// that is changed.
+pub(super) fn growing(merged: &Definition, own: Option<&Definition>) -> Definition {
+    let (own, mut definition) = (own.cloned().unwrap_or_default(), merged.clone());
+    (definition.denied_users, definition.denied_groups) = (own.denied_users, own.denied_groups);
+    definition
+}
+
+/// Returns the entry for a flag in the source that is written to.
+pub(super) fn said(flags: &Flags, name: &str) -> Option<Entry> {
+    let store = flags.writable_source();
+    let mut sources = flags.sources_of(name).into_iter();
+    sources.find(|said| Some(said.source) == store).map(|said| said.entry)
+}
+
+/// Returns the number of the latest change of a flag.
+pub(super) async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+    let latest = flags.history_of(name, 1).await?;
+    Ok(latest.first().and_then(|latest| latest.revision))
+}
+
+/// Refuses to change a flag whose latest change is not this one.
+pub(super) async fn check_revision(
+    flags: &Flags,
+    name: &str,
+    expected: u64,
+) -> Result<(), Failure> {
+    let latest = flags.history_of(name, 1).await?;
+    let is = match latest.first().map(|latest| (latest.revision, &latest.author)) {
+        Some((Some(revision), _)) if revision == expected => return Ok(()),
+        Some((Some(revision), Some(author))) => format!("it is {revision}, by {}", clean(author)),
+        Some((Some(revision), None)) => format!("it is {revision}"),
+        Some((None, _)) => "a writer that keeps no log changed it since".to_owned(),
+        None => "it was never changed".to_owned(),
+    };
+    let (word, name) = (text::word(name), clean(name));
+    Err(Failure::new(
+        ExitCode::Changed,
+        format!("revision {expected} is not the latest change of `{name}`: {is}"),
+    )
+    .hint(format!("{} lists its changes", paste::command("history", &word))))
+}
