@@ -81,6 +81,7 @@ mod test;
 mod unknown;
 mod value;
 mod variants;
+mod walk;
 mod written;
 
 use std::borrow::Cow;

@@ -1,14 +1,21 @@
 //! The prerequisites of flags, and the flags that conditions name.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ops::Range,
     sync::Arc,
 };
 
 use toml::de::DeTable;
 
-use super::{code::Code, decoder::Decoder, diagnostic::Diagnostic, rule, segments::Segments};
+use super::{
+    code::Code,
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    rule,
+    segments::Segments,
+    walk::{Step, Walk},
+};
 use crate::model::{
     Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants,
 };
@@ -190,41 +197,23 @@ struct Cycles<'e> {
 fn cycles<'e>(edges: &'e Edges<'e>) -> Cycles<'e> {
     let mut cycles = Cycles::default();
     let mut shown = 0;
-    let mut done = HashSet::new();
+    let mut walk = Walk::new(|flag| {
+        let edges: &[Edge<'_>] = edges.get(flag)?;
+        Some(edges.iter().map(|edge| (edge.to.flag.as_str(), edge)))
+    });
     for &start in edges.keys() {
-        if done.contains(start) {
-            continue;
-        }
-        // A stack on the heap instead of recursion: a file may have thousands of flags in a chain.
-        let mut path: Cycle<'e> = Vec::new();
-        let mut place = HashMap::from([(start, 0)]);
-        let mut rest = vec![(start, edges[start].iter())];
-        while let Some((flag, next)) = rest.last_mut() {
-            let flag = *flag;
-            let Some(edge) = next.next() else {
-                rest.pop();
-                path.pop();
-                place.remove(flag);
-                done.insert(flag);
-                continue;
-            };
-            let to = edge.to.flag.as_str();
-            if let Some(&first) = place.get(to) {
-                if shown >= MOST_SHOWN {
+        walk.begin(start);
+        while let Some(step) = walk.step() {
+            let Step::Cycle(first) = step else { continue };
+            if shown >= MOST_SHOWN {
+                if let Some((flag, edge)) = walk.cycle(first).next_back() {
                     cycles.closing.entry(flag).or_insert(edge);
-                    continue;
                 }
-                let mut cycle: Cycle<'e> = path[first..].to_vec();
-                cycle.push((flag, edge));
-                shown += cycle.len();
-                cycles.shown.push(cycle);
-            } else if let Some((&to, next)) = edges.get_key_value(to)
-                && !done.contains(to)
-            {
-                path.push((flag, edge));
-                place.insert(to, rest.len());
-                rest.push((to, next.iter()));
+                continue;
             }
+            let cycle: Cycle<'e> = walk.cycle(first).collect();
+            shown += cycle.len();
+            cycles.shown.push(cycle);
         }
     }
     cycles

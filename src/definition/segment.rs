@@ -3,7 +3,7 @@
 //! A segment belongs to its file. The conditions that name a segment share it once they are
 //! decoded, and no other part of the crate looks segments up.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, btree_set};
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
@@ -14,6 +14,7 @@ use super::{
     decoder::Decoder,
     diagnostic::Diagnostic,
     segments::{Extent, Known, Segments},
+    walk::{Step, Walk},
     written::{in_order, kind},
 };
 use crate::model::{Condition, Segment, nearest};
@@ -46,22 +47,26 @@ pub(super) fn decode_all(root: &DeTable<'_>, decoder: &mut Decoder<'_>) {
         names.retain(|name| table.contains_key(*name));
         waiting.insert(key.get_ref().as_ref(), Waiting { key, value, names });
     }
+    let needs = |name: &str| {
+        let names: &BTreeSet<_> = &waiting.get(name)?.names;
+        Some(names.iter().map(|&name| (name, ())))
+    };
+    let mut walk = Walk::new(needs);
     for &start in waiting.keys() {
-        // A path on the heap instead of recursion: a file may have thousands of segments in a
-        // chain.
-        let mut path = Path::default();
-        path.enter(start, &waiting, decoder);
-        while let Some((name, rest)) = path.steps.last_mut() {
-            let name = *name;
-            match rest.next() {
-                Some(&next) => match path.places.get(next) {
-                    Some(&first) => path.leave_cycle(first, &waiting, decoder),
-                    None => path.enter(next, &waiting, decoder),
-                },
-                None => {
-                    path.leave();
+        walk.begin(start);
+        while let Some(step) = walk.step() {
+            match step {
+                Step::Done(name) => {
                     let segment = waiting.get(name).and_then(|it| decode(name, it, decoder));
                     decoder.segments.known.insert(name.to_owned(), segment);
+                }
+                Step::Cycle(first) => {
+                    let names: Vec<_> = walk.cycle(first).map(|(name, ())| name).collect();
+                    report_cycle(&names, &waiting, decoder);
+                    // None of them can be decoded.
+                    walk.leave(first);
+                    let names = names.into_iter().map(|name| (name.to_owned(), None));
+                    decoder.segments.known.extend(names);
                 }
             }
         }
@@ -76,58 +81,19 @@ struct Waiting<'r, 't> {
     names: BTreeSet<&'r str>,
 }
 
-/// Segments that wait, each for the next one. A segment is on a path at most once, and is known
-/// from then on.
-#[derive(Default)]
-struct Path<'w, 'r> {
-    /// The segments of the path, each with the names that are still to be visited.
-    steps: Vec<(&'r str, btree_set::Iter<'w, &'r str>)>,
-    /// The position of each segment on the path.
-    places: HashMap<&'r str, usize>,
-}
-
-impl<'w, 'r> Path<'w, 'r> {
-    /// Goes to a segment, unless it is known.
-    fn enter(
-        &mut self,
-        name: &'r str,
-        waiting: &'w BTreeMap<&'r str, Waiting<'r, '_>>,
-        decoder: &Decoder<'_>,
-    ) {
-        if let (false, Some(one)) = (decoder.segments.known.contains_key(name), waiting.get(name)) {
-            self.places.insert(name, self.steps.len());
-            self.steps.push((name, one.names.iter()));
-        }
-    }
-
-    fn leave(&mut self) -> Option<&'r str> {
-        let (name, _) = self.steps.pop()?;
-        self.places.remove(name);
-        Some(name)
-    }
-
-    /// Reports a cycle. The last segment of the path names the one at `first`, so none of the
-    /// segments from there on can be decoded.
-    fn leave_cycle(
-        &mut self,
-        first: usize,
-        waiting: &BTreeMap<&str, Waiting<'_, '_>>,
-        decoder: &mut Decoder<'_>,
-    ) {
-        let names: Vec<_> = self.steps[first..].iter().map(|(name, _)| *name).collect();
-        let edges: Vec<_> =
-            names.iter().chain(names.first()).map(|name| format!("`{name}`")).collect();
-        let message = format!("segments depend on each other: {}", edges.join(" → "));
-        let span = names.first().and_then(|name| waiting.get(name)).map(|one| one.key.span());
-        let problem = Diagnostic::new(Code::SegmentCycle, span.unwrap_or_default(), message)
-            .label("depends on itself")
-            .help("remove one `segment = …` from the cycle");
-        decoder.report(problem);
-        for name in names {
-            self.leave();
-            decoder.segments.known.insert(name.to_owned(), None);
-        }
-    }
+/// Reports segments of which each names the next one, and the last the first.
+fn report_cycle(
+    names: &[&str],
+    waiting: &BTreeMap<&str, Waiting<'_, '_>>,
+    decoder: &mut Decoder<'_>,
+) {
+    let edges: Vec<_> = names.iter().chain(names.first()).map(|name| format!("`{name}`")).collect();
+    let message = format!("segments depend on each other: {}", edges.join(" → "));
+    let span = names.first().and_then(|name| waiting.get(name)).map(|one| one.key.span());
+    let problem = Diagnostic::new(Code::SegmentCycle, span.unwrap_or_default(), message)
+        .label("depends on itself")
+        .help("remove one `segment = …` from the cycle");
+    decoder.report(problem);
 }
 
 /// Collects the segments that a condition may name, even if the condition has errors.

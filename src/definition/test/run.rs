@@ -1,10 +1,6 @@
 //! Runs tests, and rejects flags whose tests fail.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use super::{
     because::Because,
@@ -17,6 +13,7 @@ use crate::{
         code::Code,
         diagnostic::{Diagnostic, Location},
         environment::Flags as FileFlags,
+        walk::{Step, Walk},
     },
     eval::Standalone,
     model::{Answer, Definitions, FlagKeys},
@@ -75,23 +72,16 @@ fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str
     let requires = |flag: &str| {
         let definitions = [flags.get(flag), previous.get(flag)];
         let needs = definitions.into_iter().flatten().flat_map(|flag| flag.needs());
-        needs.map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
+        Some(needs.map(|prerequisite| (&*prerequisite.flag, ())).collect::<Vec<_>>().into_iter())
     };
-    let mut seen = HashSet::new();
+    let mut walk = Walk::new(requires);
     let mut order = Vec::with_capacity(tests.len());
     for flag in tests.keys() {
-        // A path on the heap instead of recursion: a file may have thousands of flags in a chain.
-        let mut path = Vec::new();
-        if seen.insert(&**flag) {
-            path.push((&**flag, requires(flag)));
-        }
-        while let Some((flag, rest)) = path.last_mut() {
-            match rest.find(|&flag| seen.insert(flag)) {
-                Some(next) => path.push((next, requires(next))),
-                None => {
-                    order.extend(tests.get_key_value(*flag).map(|(flag, _)| Arc::clone(flag)));
-                    path.pop();
-                }
+        walk.begin(flag);
+        while let Some(step) = walk.step() {
+            // The flags of a cycle are rejected elsewhere.
+            if let Step::Done(flag) = step {
+                order.extend(tests.get_key_value(flag).map(|(flag, _)| Arc::clone(flag)));
             }
         }
     }
