@@ -19,9 +19,9 @@ impl Snapshot {
     /// This is for rehearsals, such as a check of a change before it is made: nothing is started, published, logged or
     /// measured, and no time passes in the snapshot.
     ///
-    /// It does not fail. An entry that flags with these sources would reject at their start is rejected here too: a
-    /// definition whose values have another type than those below it counts as forced off, and a definition is left out
-    /// if the process has no room for the names of its variants.
+    /// This never fails. It rejects the entries that running flags would reject at their start. A definition whose values
+    /// have another type than those below it counts as forced off. A definition is left out if the process has no room
+    /// for the names of its variants.
     ///
     /// # Example
     ///

@@ -249,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A re-export is no use of its own: the file that names it depends on what it leads to.
+    /// A re-export is not a use of its own: the file that names it depends on what it leads to.
     fn import_as(&mut self, name: String, mut path: Vec<String>, is_private: bool) {
         let name = match name.as_str() {
             "self" => path.last().cloned().unwrap_or_default(),
@@ -416,7 +416,7 @@ fn shortest(edges: &Edges, knot: &BTreeSet<usize>) -> Vec<usize> {
 }
 
 /// Returns the shortest cycle of each set of files below a folder that depend on each other. `allowed` has the
-/// dependencies that are no part of a cycle.
+/// dependencies that may close one.
 fn cycles(all: &Graph, folder: &str, allowed: &[(&str, &str)]) -> Vec<String> {
     let is_in = |file: usize| Path::new(&all.files[file]).starts_with(folder);
     let mut edges = all.edges.clone();

@@ -35,7 +35,7 @@ pub(crate) fn shown_keys(sentence: &str) -> String {
     })
 }
 
-/// Adds values with the texts that name their variables.
+/// Adds values, each with the string that names its variables.
 pub(crate) fn note(values: impl Iterator<Item = (String, String)>) {
     VALUES.lock().unwrap_or_else(PoisonError::into_inner).extend(values);
 }

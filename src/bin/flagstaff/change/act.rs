@@ -1,4 +1,4 @@
-//! What is done to flags: first in memory, then in the store.
+//! Acts on flags, which are done first in memory and then in the store.
 
 use std::time::SystemTime;
 
