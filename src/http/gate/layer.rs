@@ -632,7 +632,7 @@ pub enum InvalidGate {
     /// The number is not that of a gRPC error.
     #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
-    /// The target is not one that clients can be redirected to.
+    /// Clients cannot be redirected to the target.
     #[error(
         "`{}` is neither an absolute path nor an http or https URL to redirect to",
         line(target)
