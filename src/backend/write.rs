@@ -126,22 +126,22 @@ impl Write {
         Self { plain: true, ..self }
     }
 
-    /// Refuses to take fields out of a forced or cleared flag, and to set values that no process
+    /// Refuses to remove fields from a forced or cleared flag, and to set values that no process
     /// could read.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         match (&self.operation, &*self.inherited) {
             (Operation::Set(patch), _) => patch.keep_variant_names().map_err(Refusal::failed),
             (_, []) => Ok(()),
             _ => Err(Refusal::Unsupported(
-                "take fields out in a change that is no `set`: an answer for everybody has none",
+                "remove fields in a change that is not a `set`: a forced value has no fields",
             )),
         }
     }
 }
 
-/// The reason why no field can be taken out of a forced value, which has no settings.
+/// The reason why no field can be removed from a forced value.
 pub(super) const NO_FIELDS: &str =
-    "it answers for everybody, and has no settings to take out: clear it as a whole";
+    "a forced value has no settings to remove: clear it as a whole";
 
 /// A change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

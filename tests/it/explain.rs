@@ -779,7 +779,7 @@ async fn what_cannot_be_read_is_not_what_a_source_says() {
     let explained = explain();
 
     let problem = "the values of the flag are numbers, and this one is a string";
-    assert_eq!(explained.because, format!("what memory has for it cannot be read: {problem}"));
+    assert_eq!(explained.because, format!("the value in memory cannot be read: {problem}"));
     let [said, _] = &explained.sources[..] else { panic!("{explained:?}") };
     assert_eq!((&said.says, said.problem.as_deref()), (&None, Some(problem)));
     assert!(explained.to_string().contains("memory    not readable"), "{explained}");

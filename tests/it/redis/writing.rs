@@ -93,7 +93,7 @@ async fn an_explanation_names_the_field_and_the_author() {
 
     let explanation = flags.explain("beta", &Context::anonymous());
     let place = "field `beta` of the hash `feature_flags`";
-    assert_eq!(explanation.because, "redis says off for everybody");
+    assert_eq!(explanation.because, "redis forces off for all users");
     assert_eq!(explanation.place.as_deref(), Some(place));
     assert_eq!(explanation.sources[0].place.as_deref(), Some(place));
     let by = explanation.sources[0].provenance.clone().unwrap();
