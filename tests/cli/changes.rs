@@ -158,7 +158,7 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
     }
 }
 
-/// What it printed, without the times, which go on, and without that nothing was done.
+/// Runs a command. Returns its output without times, revisions and the note of a dry run.
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);
     let revision =
@@ -193,7 +193,7 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
         assert_eq!((log(), server.cli(&["HGETALL", "feature_flags"])), before, "{nothing:?}");
     }
 
-    // These say the same of the flag, and not of the override.
+    // These leave the flag as it is, but change the end of the override.
     for something in [
         &["set", "on", "percentage=50", "--for", "2h"][..],
         &["disable", "off", "--for", "1h"],
@@ -203,7 +203,7 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
         assert_eq!(ran(&mut on(&server, something)).code, ExitCode::Done);
         assert_ne!(log(), before, "{something:?}");
     }
-    // What comes after a change that was made twice undoes it.
+    // Enabling twice is one change, so undoing revision 1 removes it.
     ran(&mut on(&server, &["enable", "quarter"]));
     assert_eq!(ran(&mut on(&server, &["undo", "1"])).code, ExitCode::Done);
     assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "");
@@ -221,7 +221,7 @@ fn what_an_override_ends_in_is_told_before() {
     );
     assert!(!on_for_an_hour.contains("warning"), "{on_for_an_hour}");
 
-    // The kill switch of the store does not come back.
+    // When the override ends, the flag does not go back to the kill switch in the store.
     says(&["disable", "quarter"]);
     let again = says(&["disable", "quarter", "--for", "1h"]);
     let ends = "  until TIME; then flags.toml decides, not the override before: 25%\n";
@@ -230,7 +230,7 @@ fn what_an_override_ends_in_is_told_before() {
         "warning: at its end `quarter` may be on for more than now: now `off`, then `25%`\n";
     assert!(again.contains(warning), "{again}");
 
-    // One setting, and all that the override says ends.
+    // `--for` on one setting ends the whole override.
     says(&["set", "on", "denied_users=mallory"]);
     let one = says(&["set", "on", "percentage=50", "--for", "1h"]);
     assert!(
@@ -449,7 +449,7 @@ fn who_and_why_are_kept_and_shown() {
     ran(&mut enable);
     ran(set.env("FLAGSTAFF_AUTHOR", "bob"));
 
-    // Readers in other languages take anything else for off.
+    // Readers in other languages treat any other value as off.
     assert_eq!(server.cli(&["HGET", "feature_flags", "off"]), "1");
     for (flag, who, why) in [("off", "ana", "launch day"), ("quarter", "bob", "going well")] {
         let shown = ran(&mut on(&server, &["show", flag, "-o", "json"]));
@@ -483,7 +483,7 @@ async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_no
         done.stderr
     );
 
-    // One that hangs.
+    // An instance that hangs.
     let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
     let stuck = format!(r#"{{"at":{now},"generation":1,"revision":0}}"#);
     server.cli(&["HSET", "{feature_flags}:instances", "web-2", &stuck]);
@@ -495,7 +495,7 @@ async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_no
     flags.shutdown().await;
 }
 
-/// A terminal, which says one thing and prints what it was asked.
+/// Runs a command at a terminal that types `answer`. Returns its exit code and its output.
 fn at_a_terminal(command: &Command, answer: &str) -> (i32, String) {
     const PTY: &str = r"
 import os, pty, sys
@@ -531,7 +531,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
             None => python.env_remove(name),
         };
     }
-    // What is asked, and not its colours.
+    // Without colours, so that the question is plain text.
     let output = python.env("NO_COLOR", "1").output().unwrap();
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -584,14 +584,14 @@ fn what_was_confirmed_is_not_made_if_it_would_do_something_else_by_then() {
     };
     let stored = |flag: &str| server.cli(&["HGET", "feature_flags", flag]);
 
-    // The flag itself, and one that would be off with it.
+    // The flag itself changes, or a flag that would go off with it.
     for meanwhile in ["a '{\"percentage\": 5}'", "asks '{\"requires\": []}'"] {
         let (code, said) = disable(meanwhile);
         assert_eq!(code, i32::from(ExitCode::Changed.number()), "{meanwhile}: {said}");
         assert!(said.contains("the flags were changed while you were asked"), "{said}");
         assert_ne!(stored("a"), "0", "{meanwhile}");
     }
-    // One that has nothing to do with it.
+    // An unrelated flag changes.
     let (code, said) = disable("other 0");
     assert_eq!((code, &*stored("a")), (0, "0"), "{said}");
 }
@@ -617,7 +617,7 @@ fn somebody_at_a_terminal_is_asked_before_a_promotion_is_finished() {
 #[test]
 fn flags_that_were_changed_before_one_failed_are_told() {
     let server = Server::start();
-    // One more is the most that any reader takes.
+    // One more field is the maximum that readers accept.
     let fill = "for i = 1, 9999 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
     server.cli(&["EVAL", fill, "0"]);
 
@@ -716,7 +716,7 @@ fn the_way_back_to_a_rollout_is_hinted_at() {
     ] {
         let server = Server::start();
         let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
-        // Its state is in the store only where the first change keeps it.
+        // The state of the rollout is in the store only if the first change keeps it.
         let keeps = first[0] == "rollout" || first[2..].contains(&"enabled=false");
         if keeps {
             run(&["rollout", "start", "staged"]);
@@ -873,7 +873,7 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     assert_eq!(run(&["restore", "off", "--to", "99"]).code, ExitCode::Refused);
 }
 
-/// No services, or those of another store, have nothing to confirm with.
+/// Without any instance, or with instances of another store, no change can be confirmed.
 #[test]
 fn waiting_for_no_instance_is_no_success() {
     let server = Server::start();
@@ -935,10 +935,10 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
     for expected in [
         "opposite: may be on for more then, since it depends on `a`",
         "held: may be on for more then, since it depends on `a`",
-        // Its rule turns it off where `a` is off.
+        // The rule of `asks` turns it off while `a` is off.
         "asks: off for all users then, since it depends on `a`",
         "behind: off for all users then, since it depends on `a`",
-        // Its only rule asks for `a`.
+        // The only rule of `only` depends on `a`.
         "only: off for all users then, since it depends on `a`",
     ] {
         assert!(disabled.contains(expected), "{disabled}");
@@ -1028,7 +1028,7 @@ fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
     let shown = ran(&mut on(&["show", "x", "-o", "tsv"])).stdout;
     assert!(shown.contains("decides\tdenied_users\tmallory, eve\tredis, file\n"), "{shown}");
 
-    // The file goes on denying it.
+    // The file still denies the user.
     let none = ran(&mut on(&["set", "x", "denied_users-=mallory"])).stderr;
     assert!(none.contains("nothing to change") || none.contains("no answer"), "{none}");
 

@@ -1,4 +1,4 @@
-//! The command beside services that run: their flag file beside the one at hand, and the flags that they use.
+//! The command beside running services: their flag file compared with the local one, and the flags that they use.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ impl Fleet {
         Self { server, redis, _flags: flags, here, there }
     }
 
-    /// Runs a command while the service goes on.
+    /// Runs a command while the service runs.
     async fn run(&self, directory: &TempDir, arguments: &[&str]) -> Ran {
         let mut command = on(&self.server, arguments);
         command.current_dir(directory);

@@ -1,4 +1,4 @@
-//! Flags of other systems.
+//! Imports of flags from other systems.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{
     support::{python, root},
 };
 
-/// The file of another system with this name.
+/// Returns the export of another system with this name.
 fn fixture(name: &str) -> String {
     root().join("tests/cli/transcripts/import.in").join(name).display().to_string()
 }
@@ -100,7 +100,7 @@ fn the_hash_of_python_services_is_read() {
     assert!(import.stderr.contains("`d`: `enabled` is neither on nor off"), "{}", import.stderr);
     assert_eq!(import.code, ExitCode::Done);
 
-    // Readers in Python take all of these for off.
+    // Readers in Python treat all of these as off.
     for (field, value) in [
         ("broken", "{\"percentage\": 5"),
         ("override", "{\"owner\": \"payments\"}"),
@@ -116,7 +116,7 @@ fn the_hash_of_python_services_is_read() {
     }
 }
 
-/// What the Python package says, and for whom.
+/// Returns the answers of the Python package, with their users.
 fn waffle() -> Value {
     let script = root().join("tests/interop/django_waffle.py");
     let output = python().arg(script).output().unwrap();

@@ -1,4 +1,4 @@
-//! How the command behaves among others.
+//! The behaviour of the command among other programs: pipes, exit codes, streams and variables.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
 fn a_closed_pipe_is_no_error() {
     let mut child =
         flagstaff(&["list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Closed before anything is written or after: neither is an error.
+    // The pipe may be closed before or after the first output: neither is an error.
     drop(child.stdout.take());
 
     let mut said = String::new();
@@ -26,7 +26,7 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!((child.wait().unwrap().code(), &*said), (Some(0), ""));
 }
 
-/// The verbs that end like the Python command, too.
+/// The verbs of the Python command end with its exit code.
 #[test]
 fn a_store_that_is_away_is_its_own_kind_of_error() {
     for arguments in [
@@ -143,7 +143,7 @@ fn every_setting_is_completed_and_printed() {
     }
 }
 
-/// A program that asks through pipes may wait for each answer.
+/// A program that writes questions into a pipe may wait for each answer.
 #[test]
 fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
     let mut command = flagstaff(&["eval", "--batch", "-"]);
@@ -161,7 +161,7 @@ fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
     assert!(child.wait().unwrap().success());
 }
 
-/// As OpenFeature's clients ask: with a default, whose type is the type of the answer.
+/// OpenFeature's clients send a default, whose type is the type of the answer.
 #[test]
 fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
     let questions = [
@@ -286,7 +286,7 @@ allowed_users = ["ana"]
     }
 }
 
-/// OpenFeature's contexts are flat, and so are those here.
+/// Contexts are flat, as in OpenFeature: `attributes` is then one attribute, and probably a mistake.
 #[test]
 fn a_box_of_attributes_is_told_once() {
     let question = r#"{"flag": "on", "context": {"attributes": {"plan": "pro"}}}"#;
@@ -319,7 +319,7 @@ fn a_batch_goes_on_after_a_line_that_is_no_text() {
     assert_eq!(batch.code, ExitCode::Usage);
 }
 
-/// A column for each, in every line.
+/// Every line has all columns.
 #[test]
 fn what_comes_out_of_a_pipe_has_columns() {
     let server = Server::start();
@@ -347,7 +347,7 @@ fn what_comes_out_of_a_pipe_has_columns() {
     assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", "", "", ""]]);
 }
 
-/// Time is passed in, so that what will be can be asked for.
+/// The time is an argument, so that future states can be shown.
 #[test]
 fn flags_can_be_asked_as_of_another_time() {
     for (at, code) in [("2026-12-01", ExitCode::Done), ("2026-11-30T23:59:59Z", ExitCode::No)] {
@@ -380,7 +380,7 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
         assert_eq!(told.code, ExitCode::Usage, "{name}={shown}: {}", told.stderr);
         assert!(told.stderr.contains(&format!("environment variable `{name}`")), "{}", told.stderr);
     }
-    // An option replaces it, and an empty value is none.
+    // An option overrides the variable, and an empty variable counts as unset.
     let bogus = ran(flagstaff(&["list", "-o", "tsv"]).env("FLAGSTAFF_OUTPUT", "bogus"));
     assert_eq!(bogus.code, ExitCode::Done);
     assert_eq!(ran(flagstaff(&["list"]).env("FLAGSTAFF_OUTPUT", "")).code, ExitCode::Done);

@@ -90,7 +90,7 @@ fn a_rename_takes_the_override_along_and_undo_brings_it_back() {
     assert_ends(&undo, Done);
     assert!(undo.stdout.contains("checkout 25%") && undo.stdout.contains("cart 10%"), "{undo:?}");
     assert_eq!(shop.stored("checkout"), "");
-    // Either half will do.
+    // Undoing either half of the rename undoes both.
     assert_ends(&shop.run(&["undo", "1"]), Done);
     assert_eq!((&*shop.stored("checkout"), &*shop.stored("cart")), (r#"{"percentage":25}"#, ""));
 }
@@ -191,7 +191,7 @@ fn a_renamed_flag_draws_the_users_that_it_drew() {
     assert_ne!(on("cart"), before, "without the salt, others are drawn");
 }
 
-/// The override takes the salt away that the file gets.
+/// The override removes the salt that the rename adds to the file.
 #[test]
 fn a_rename_that_would_move_a_user_is_refused_and_changes_nothing() {
     let shop = Shop::new();
@@ -299,7 +299,7 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
 
     assert_ends(&shop.run(&[&["rename", "checkout", "cart"], &files[..]].concat()), Done);
 
-    // The weakest file has the salt.
+    // The salt is in the weakest file.
     assert_eq!(fs::read_to_string(&over).unwrap(), text.replace("checkout", "cart"));
     let salted = TEXT.replace("checkout", "cart").replace("= 10\n", "= 10\nsalt = \"checkout\"\n");
     assert_eq!(shop.text(), salted);
@@ -312,8 +312,7 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
     assert!(!shop.text().contains("[flags.cart]"), "{}", shop.text());
 }
 
-/// The file has it plainly on, and the override draws.
-/// They need the flag again once their mistake is fixed.
+/// The rejected flags require the flag, so they need it again once their mistakes are fixed.
 #[test]
 fn rejected_flags_keep_a_flag_and_are_renamed_with_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -558,7 +557,7 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     assert_eq!(shop.text().matches("cards").count(), 3, "{}", shop.text());
     assert!(!shop.text().contains("gifts =") && shop.text().contains("salt = \"gifts\""));
 
-    // It would take the flag out of the other environments, too.
+    // The deletion would remove the flag from the other environments, too.
     let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
     assert_ends(&refused, ExitCode::Usage);
     assert!(refused.stderr.contains("`delete` is about the whole file"), "{}", refused.stderr);

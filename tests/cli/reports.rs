@@ -37,7 +37,7 @@ user = \"ana\"
 expect = true
 ";
 
-/// A service that starts now has no definition of a flag whose tests fail.
+/// A service that starts now rejects a flag whose tests fail.
 #[test]
 fn a_flag_whose_tests_fail_is_what_a_service_has_that_starts_now() {
     let directory = directory(FAILING);
@@ -83,7 +83,7 @@ fn an_edit_after_which_a_test_fails_is_refused() {
     assert_eq!(kept.code, ExitCode::Done, "{}", kept.stderr);
 }
 
-/// A test that fails already does not block an edit of another flag.
+/// A test that failed before does not block an edit of another flag.
 #[test]
 fn an_edit_is_made_although_the_tests_of_another_flag_fail_before_and_after() {
     let directory = directory(FAILING);
@@ -111,7 +111,7 @@ fn an_override_that_the_tests_of_the_file_refuse_is_not_promoted() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "a"]).trim(), "0");
 }
 
-/// The services may have a file that is not found here.
+/// Services may have a flag file, even if this machine does not.
 #[test]
 fn an_absent_file_is_not_an_empty_one() {
     let (server, elsewhere) = (Server::start(), tempfile::tempdir().unwrap());
@@ -144,7 +144,7 @@ fn an_absent_file_is_not_an_empty_one() {
         assert!(ran.stderr.starts_with(told), "{arguments:?}: {}", ran.stderr);
         assert!(!run(&[arguments, &["--no-file"]].concat()).stderr.contains(told), "{arguments:?}");
     }
-    // A forced value needs no file.
+    // A forced value does not depend on the file.
     let forced = run(&["is-on", "forced"]);
     assert_eq!((forced.code, &*forced.stderr), (ExitCode::Done, ""));
 }
@@ -240,7 +240,7 @@ fn a_diff_with_git_sees_the_order_of_variants_tests_and_segments() {
     git(directory.path(), &["commit", "--quiet", "--message", "x"]);
     assert_eq!(run(&directory, &["diff", "git:HEAD"]).code, ExitCode::Done);
 
-    // The test fails: that stops no command that reads.
+    // The test fails, which does not stop commands that read.
     fs::write(directory.path().join("flags.toml"), text("b = 1, a = 1", "false", "free")).unwrap();
     let diff = run(&directory, &["diff", "git:HEAD"]);
 
@@ -302,7 +302,7 @@ fn a_plan_says_which_rules_were_not_tried_in_every_form() {
     assert!(markdown.contains("| ? |") && markdown.contains("| `strange` |"), "{markdown}");
 }
 
-/// A forced value takes lists and rules away, and with them the attributes that made-up users have values of.
+/// A forced value removes lists and rules, and with them the attributes that made-up users get values for.
 #[test]
 fn a_simulation_of_a_flag_that_is_forced_names_no_attributes() {
     let directory = directory(

@@ -1,15 +1,15 @@
-//! What people see on a terminal, which `script` of util-linux makes.
+//! Output on a terminal, which `script` of util-linux provides.
 
 use std::process::{Command, Stdio};
 
 use crate::command::{data, flagstaff, program};
 
-/// What a command prints on a terminal that is so wide.
+/// Returns the output of a command on a terminal of this width.
 fn on_terminal(width: u16, arguments: &str) -> String {
     let mut command = Command::new("script");
     let line = format!("stty cols {width}; {} {arguments}", program().display());
     command.args(["-qec", &line, "/dev/null"]).current_dir(data()).stdin(Stdio::null());
-    // Without the environment of this machine.
+    // Removes the environment variables of this machine.
     for (name, value) in flagstaff(&[]).get_envs() {
         match value {
             Some(value) => command.env(name, value),
