@@ -140,8 +140,7 @@ impl Write {
 }
 
 /// The reason why no field can be removed from a forced value.
-pub(super) const NO_FIELDS: &str =
-    "a forced value has no settings to remove: clear it as a whole";
+pub(super) const NO_FIELDS: &str = "a forced value has no settings to remove: clear it as a whole";
 
 /// A change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

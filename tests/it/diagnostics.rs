@@ -1,11 +1,11 @@
-//! Errors of the compiler where a type does not fit: they name the remedy.
+//! Compiler errors for types that do not fit: each names the remedy.
 //!
 //! This runs `rustc` on a few lines and looks for our words. `trybuild` compares all that the compiler
 //! prints, which differs from one version to the next, and builds every dependency again.
 
 use std::{fs, path::PathBuf, process::Command, time::SystemTime};
 
-/// The library that this test was linked with.
+/// Returns the library that this test was linked with.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let written = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
@@ -16,12 +16,12 @@ fn library() -> PathBuf {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("libflagstaff-") && name.ends_with(".rlib")
     });
-    // Other ones have other features, or are from before an edit.
+    // Other builds have other features, or are older than an edit.
     let before = libraries.filter(|path| written(path) <= linked);
     before.max_by_key(|path| -> SystemTime { written(path) }).expect("cargo keeps what it links")
 }
 
-/// The errors of a program with `line` where there are flags.
+/// Returns the compiler errors of a program that has `line` in a place where flags are in scope.
 fn errors(line: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program.rs");

@@ -1,4 +1,4 @@
-//! Starting, following, changing and stopping.
+//! `Flags`: starting, following sources, changing flags, and stopping.
 
 use std::{error::Error, time::Duration};
 
@@ -129,7 +129,7 @@ async fn health_knows_how_old_a_sources_word_is() {
     assert_eq!(flags.health().sources[0].age, Some(Duration::from_secs(5)));
 }
 
-// A deadlock stops the threads of the runtime, so what notices it is outside of it.
+// A deadlock stops the threads of the runtime, so a thread outside of the runtime detects it.
 #[test]
 fn sources_that_publish_from_another_thread_never_block_the_start() {
     let (done, started) = std::sync::mpsc::channel();
@@ -256,7 +256,7 @@ async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
     let flags = Flags::builder().source(source).start().await.unwrap();
     let mut first = Box::pin(flags.shutdown());
 
-    // The task shares this thread, so that it cannot have ended yet.
+    // The task shares this thread, so it cannot have ended yet.
     assert!(first.as_mut().now_or_never().is_none());
     assert!(flags.shutdown().now_or_never().is_none());
     assert!(!script.is_closed());
@@ -381,7 +381,7 @@ fn who_holds_a_watched_value_may_ask_how_the_flags_are() {
     let (done, finished) = std::sync::mpsc::channel();
 
     std::thread::scope(|scope| {
-        // It waits for the value to be let go, and nobody has to wait for it meanwhile.
+        // The change waits until the value is released. Evaluations must not wait for the change.
         scope.spawn(|| runtime.block_on(flags.disable("a").into_future()).unwrap());
         let asker = flags.clone();
         std::thread::spawn(move || {

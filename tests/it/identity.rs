@@ -1,4 +1,4 @@
-//! Sources of one kind, which only their positions in the stack tell apart.
+//! Sources of one kind, which differ only by their positions in the stack.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn requires(flag: &str) -> Definition {
     Definition::new().requires([flag])
 }
 
-/// The status of each source.
+/// Returns the status of each source.
 fn status(flags: &Flags) -> Vec<(&'static str, Status)> {
     let sources = flags.health().sources.into_iter();
     sources.map(|source| (source.name, source.status)).collect()

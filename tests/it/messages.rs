@@ -1,10 +1,10 @@
-//! Errors as a `main` that returns them prints them.
+//! Errors as they are printed when `main` returns them.
 
 use std::{error::Error, fs};
 
 use flagstaff::{File, FlagGate, Flags, Percentage, TrustedHeaders, context::StickyCookie};
 
-/// What a `main` that returns the error prints behind `Error: `.
+/// Returns the text after `Error: ` that is printed when `main` returns the error.
 fn printed(error: impl Into<Box<dyn Error>>) -> String {
     format!("{:?}", error.into())
 }

@@ -1,4 +1,4 @@
-//! Changes that are made and change no answer.
+//! Changes that succeed but change no answer.
 
 use std::{
     fs, thread,
@@ -15,7 +15,7 @@ fn percent(percent: u32) -> Definition {
     Definition::new().percentage(Percentage::whole(percent).unwrap())
 }
 
-/// A store over flags that are declared.
+/// Returns flags with a writable store over declared flags.
 async fn over(declared: Memory) -> Flags {
     Flags::builder().source(Memory::new()).source(declared).start().await.unwrap()
 }
@@ -79,7 +79,7 @@ async fn every_way_of_being_off_holds_a_percentage_back() {
         Definition::new().enabled(true).percentage(Percentage::ZERO),
     );
     assert_eq!(kind(&held.await), Some(NoEffectKind::Nobody));
-    // In one source, too.
+    // Also within one source.
     let flags = over(Memory::new()).await;
     flags.set("x", Definition::new().enabled(false)).await.unwrap();
     let own = flags.set("x", percent(25)).await.unwrap().no_effect;
@@ -106,7 +106,7 @@ async fn a_prerequisite_that_is_off_holds_changes_back_over_any_number_of_steps(
     declared.insert("c", true);
     assert_eq!(flags.set("a", percent(30)).await.unwrap().no_effect, None);
 
-    // Forced on lifts what it requires.
+    // Forcing a flag on lifts its requirements.
     declared.insert("c", false);
     assert_eq!(flags.enable("a").await.unwrap().no_effect, None);
 }
@@ -126,7 +126,7 @@ async fn a_stronger_source_holds_changes_back() {
     assert_eq!((off.kind, off.source.map(|it| it.name)), (NoEffectKind::Disabled, Some("env")));
     assert_eq!(off.help.as_deref(), Some("change it in that source"));
 
-    // Off stays off and on stays on, and that is what these are for.
+    // These changes confirm the current state, so they are not reported.
     assert_eq!(flags.enable("on").await.unwrap().no_effect, None);
     assert_eq!(flags.disable("off").await.unwrap().no_effect, None);
     // Deny-lists add up.
@@ -175,7 +175,7 @@ async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
     assert_eq!(weight.help.as_deref(), Some("take `serve` out as well"));
     assert_eq!(kind(&traffic), Some(NoEffectKind::Undrawn));
     assert_eq!((variant, value), (None, None));
-    // The allow-list draws where the variant for all is off.
+    // An allowed user is drawn among the variants, since the variant for all users is off.
     let off = Definition::new().variants([("off", 1), ("a", 1), ("b", 1)]).serve("off");
     let off = off.allowed_users(["ana"]);
     assert_eq!(set(off, Definition::new().variants([("b", 0)])).await, None);
@@ -188,7 +188,7 @@ async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_withou
     let flags = over(Memory::new().with("x", false)).await;
     assert!(flags.set("x", percent(25)).await.unwrap().no_effect.is_some());
     assert_eq!(flags.set("x", percent(25)).await.unwrap().no_effect, None, "nothing is new");
-    // Cleared, it is what it was.
+    // After `clear`, the flag is as before.
     assert!(flags.clear("x").await.unwrap().no_effect.is_some());
 
     // An off flag may serve another variant.
@@ -229,7 +229,7 @@ async fn what_is_taken_out_of_an_override_does_not_ask_for_settings_beside_it() 
 
 #[tokio::test]
 async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
-    // 2^40 ways lead from the first layer to the last.
+    // There are 2^40 paths from the first layer to the last.
     let name = |layer: usize, side: usize| format!("f{layer}_{side}");
     let requires = |layer| [0, 1].map(|side| Prerequisite::on(name(layer, side)));
     let layers = (0..40).flat_map(|layer| [(layer, 0), (layer, 1)]);
@@ -268,7 +268,7 @@ fn a_chain_of_thousands_of_overrides_does_not_overflow_the_stack() {
     });
     let flags = Flags::builder().source(Memory::new()).source(declared).start_blocking().unwrap();
 
-    // Less than a recursion of so many calls takes.
+    // Too small for a recursion over so many flags.
     let thread = thread::Builder::new().stack_size(512 << 10);
     let patch = Entry::from(percent(25));
     let no_effect =

@@ -14,14 +14,14 @@ use crate::{
     support::root,
 };
 
-/// Stands for a password everywhere.
+/// The password in all places.
 const PASSWORD: &str = "hunter2";
 
 fn parse(text: &str) -> PlacesFile {
     PlacesFile::parse("flagstaff.toml", text)
 }
 
-/// Every variable has its name in lower case for a value.
+/// Returns the value of a variable: its name in lower case.
 fn variable(name: &str) -> Option<String> {
     Some(name.to_lowercase())
 }
@@ -94,7 +94,7 @@ fn a_password_is_an_error_wherever_it_is_and_is_never_shown() {
             let shown = format!("{} {file:?}", file.diagnostics());
             assert!(!shown.contains("hunter2"), "{text}: {shown}");
         }
-        // Whatever else is wrong with the line.
+        // Also if the line has another mistake.
         for text in [
             format!("redis = \"{value}\n"),
             format!("redis = {value}\n"),
@@ -270,7 +270,7 @@ fn what_can_be_read_of_a_place_needs_no_login_and_no_other_setting() {
     assert_eq!(file.readable(Some("b"), set), Default::default());
 }
 
-/// The problems that the schema does not see.
+/// The problems that the schema cannot detect.
 const UNSEEN: &[&str] = &["invalid-word", "password-in-file"];
 
 #[test]
@@ -307,7 +307,7 @@ fn editors_take_the_schema_and_see_mistakes() {
     }
 }
 
-/// With `UPDATE=1`, the copy is written anew.
+/// With `UPDATE=1`, the copy is written again.
 #[test]
 fn the_copy_of_the_schema_is_up_to_date() {
     let path = root().join("src/docs/flagstaff.schema.json");

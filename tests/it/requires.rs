@@ -1,4 +1,4 @@
-//! Flags that require others.
+//! Flags that require other flags.
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Reason,
@@ -77,7 +77,7 @@ async fn a_required_variant_has_to_be_served_by_a_flag_that_is_on() {
         assert!(!flags.is_enabled("none", &user));
     }
 
-    // It serves `control` to everybody then, and is off.
+    // While `prices` is off, it serves `control` to all users, which does not meet the requirement.
     memory.insert("prices", prices().enabled(false));
     assert!(!flags.is_enabled("control", &Context::user("user-1")));
 }
@@ -151,7 +151,7 @@ async fn a_circle_that_sources_make_is_off_and_told() {
     assert!(failed.to_string().contains("`b` -> `a` -> `b`"), "{failed}");
     assert_eq!(flags.health().sources[0].last_error_kind, Some("prerequisites"));
 
-    // What has nothing to do with the circle heals nothing.
+    // A change outside of the cycle does not resolve the failure.
     above.insert("other", true);
     assert_eq!(flags.health().sources[0].status, Status::Error);
 

@@ -1,6 +1,6 @@
 //! The names at the root of the crate.
 
-/// The names that `pub use` brings to the root of `lib.rs`, modules aside.
+/// Returns the names that `pub use` adds to the root of the crate, without modules.
 fn names(lib: &str) -> Vec<&str> {
     let statements = lib.split('\n').enumerate().filter(|(_, line)| line.starts_with("pub use "));
     let lines: Vec<_> = lib.split('\n').collect();

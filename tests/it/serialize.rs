@@ -1,4 +1,4 @@
-//! Events, health, entries and the log as values that serialize.
+//! Serialization of events, health, entries and the log.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ fn json_of(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap()
 }
 
-/// The names of the members, in their order.
+/// Returns the names of the members, in their order.
 fn members(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }

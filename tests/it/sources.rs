@@ -1,4 +1,4 @@
-//! Precedence, merging and provenance through the facade.
+//! Precedence, merging and provenance, through `Flags`.
 
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
@@ -152,7 +152,7 @@ async fn deny_lists_of_all_sources_add_up_and_each_answer_names_its_source() {
         "{explanation}"
     );
 
-    // `null` takes away those below, and nothing of those above.
+    // `null` removes the deny-lists of the sources below, but not those of the sources above.
     let mut middle = Definition::new().owner("web");
     middle.denied_users = Setting::Remove;
     sources[1].insert("a", middle);

@@ -1,4 +1,4 @@
-//! Sources that are lost, and what flags do about it. Time is paused.
+//! Lost sources, and the setting `on_stale`. Time is paused.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{Act, Scripted};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A flag that is declared on for `bob` and overridden on for everybody by a source that is lost.
+/// Returns a flag that is declared on for `bob` and overridden on for all users by a source that is lost.
 async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
     let declared = Definition::new()
         .percentage(Percentage::ZERO)
@@ -81,7 +81,7 @@ async fn a_source_that_is_back_is_believed_again() {
     assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
 }
 
-/// The cause of the next change, the name of its source, and the line for people.
+/// Returns the cause of the next change, the name of its source, and its text.
 async fn next_change(events: &mut Events) -> (&'static str, Option<&'static str>, String) {
     let next = async {
         loop {
@@ -99,7 +99,7 @@ async fn next_change(events: &mut Events) -> (&'static str, Option<&'static str>
 async fn a_change_by_patience_is_not_told_as_one_by_the_source_that_is_lost() {
     for (on_stale, gone, back) in [
         (OnStale::Off, "a: on -> off", "a: off -> on"),
-        // What it answers stays, and its reason does not.
+        // The value stays, but its reason changes.
         (OnStale::Keep, "a: on", "a: on"),
     ] {
         let (script, flags) = lost(on_stale).await;

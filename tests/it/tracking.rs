@@ -1,4 +1,4 @@
-//! What users did, told beside what they were served.
+//! Tracking: events of users, with the variants that they were served.
 
 use std::time::{Duration, SystemTime};
 

@@ -74,7 +74,7 @@ fn off_names_the_variant_that_is_served_while_the_flag_is_off() {
     assert_eq!(flags.variant("unknown", &Context::anonymous(), "none").value, "control");
 }
 
-/// A flag with one of these values in its environment variable.
+/// Returns flags with this value in the environment variable of the flag.
 async fn with_variable(value: &str, flag: Definition) -> Flags {
     let env = Env::with_prefix("F_").variables([("F_PRICING_PAGE", value)]);
     Flags::builder()
@@ -213,7 +213,7 @@ fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
 
         assert_eq!(flags.variant("p", &ana, ""), flags.variant("p", &bob, ""));
         assert_eq!(flags.boolean("p", &ana, false), flags.boolean("p", &bob, false));
-        // The same bucket as that of a user with this name.
+        // The bucket is that of a user with this name.
         let user = self::flags([("q", prices())]);
         let same = user.variant("q", &Context::user(company.to_string()), "").value;
         assert_eq!(flags.variant("q", &ana, "").value, same);

@@ -1,4 +1,4 @@
-//! Values that have another effect than their writers may expect, and questions for another type.
+//! Values whose effect may surprise their writers, and evaluations that expect another type.
 
 use flagstaff::{
     Context, Definition, Env, Flags, Memory,
@@ -72,14 +72,14 @@ async fn a_value_is_reported_once_and_again_after_it_was_mended() {
         other => panic!("{other:?}"),
     };
 
-    // What was so at the start comes first.
+    // The warning for the values at the start comes first.
     assert_eq!(warned(next(&mut events).await).0, "a");
 
     memory.insert("b", Entry::from_text("25%"));
     assert!(matches!(next(&mut events).await, Event::Changed { .. }));
     assert!(warned(next(&mut events).await).1.starts_with("`25%`"));
 
-    // Nothing new about `b`.
+    // No new warning for `b`.
     memory.insert("c", true);
     memory.insert("b", true);
     assert!(matches!(next(&mut events).await, Event::Changed { .. }));

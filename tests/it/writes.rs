@@ -1,4 +1,4 @@
-//! Changing flags at run time, whichever source takes the changes.
+//! Changes of flags at run time, in every writable source.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,6 +1,5 @@
 //! Any flags.toml, in its first environment if it has one, evaluated for any context. No input panics, and the
 //! explained answer is the plain answer.
-//! answer is the plain answer.
 //!
 //! The context is a JSON object behind a line of three dashes:
 //! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.

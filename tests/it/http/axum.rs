@@ -1,4 +1,4 @@
-//! Under axum.
+//! Gates and request layers in axum.
 
 use axum::{
     Router,
@@ -93,7 +93,7 @@ async fn a_wrong_method_on_a_closed_gate_is_told_nothing_but_that() {
     assert_eq!((status, body.len()), (StatusCode::NOT_FOUND, 73));
     assert!(!headers.contains_key("allow"));
 
-    // The documentation says so: axum adds this one around a layer of its own.
+    // As the documentation of the gate says, axum adds this header around the layer.
     let (status, headers, _) = ask(&app, "POST", "/layered").await;
     assert_eq!((status, headers["allow"].to_str().unwrap()), (StatusCode::NOT_FOUND, "GET,HEAD"));
 }

@@ -14,7 +14,7 @@ use super::flags;
 
 const SECRET: [u8; 32] = *b"thirty-two bytes, not so secret.";
 
-/// Answers with the targeting key.
+/// Responds with the targeting key.
 async fn who(_: Request<()>) -> Result<Response<Option<String>>, Infallible> {
     let user = flagstaff::current()
         .and_then(|flags: RequestFlags| flags.context().targeting_key().map(str::to_owned));
@@ -43,7 +43,7 @@ fn with_cookie(cookie: &str) -> Request<()> {
     Request::get("/").header("cookie", cookie).body(()).unwrap()
 }
 
-/// `name=value` of a `Set-Cookie`.
+/// Returns `name=value` of a `Set-Cookie` header.
 fn pair(set_cookie: &str) -> &str {
     set_cookie.split(';').next().unwrap()
 }
@@ -61,7 +61,7 @@ async fn a_new_visitor_gets_a_signed_id_for_a_year() {
     assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=31536000");
     let (name, value) = pair.split_once('=').unwrap();
     assert_eq!(name, "flagstaff_visitor");
-    // 32 bytes of HMAC-SHA256 in Base64, then the id.
+    // 32 bytes of HMAC-SHA256 in Base64, followed by the id.
     assert_eq!((value.len(), &value[44..]), (44 + 36, &*user));
     assert_eq!(caching.as_deref(), Some("private"));
 }

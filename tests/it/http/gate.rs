@@ -1,4 +1,4 @@
-//! What a gate answers, and when.
+//! The responses of a gate.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use tower::{Layer, ServiceExt};
 
 use super::{answer, flags, get, half, lines};
 
-/// interop.md, section 3.
+/// The body of the response in section 3 of interop.md.
 const BODY: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
 
 fn denied(parts: &http::response::Parts) -> &GateDenied {
@@ -490,7 +490,7 @@ async fn a_concealed_gate_on_some_requests_hides_only_those() {
     assert_eq!(answer(gate, get("/")).await.1, "open");
 }
 
-/// Answers for missing routes, with these headers.
+/// Responds for missing routes, with these headers.
 fn not_found(
     headers: &'static [(&str, &str)],
 ) -> impl tower::Service<
@@ -532,7 +532,7 @@ async fn no_cache_keeps_what_a_concealed_gate_answers_to_one_user() {
     let hidden = of("not found", &["cache-control: no-store"]);
     assert_eq!(all("half", outside, &[]).await, hidden);
     assert_eq!(all("half", outside, public).await, hidden);
-    // What depends on no user is as it comes.
+    // A response that does not depend on the user is unchanged.
     assert_eq!(all("on", inside, &[]).await, of("open", &[]));
     assert_eq!(all("off", outside, &[]).await, of("not found", &[]));
     assert_eq!(all("off", outside, public).await.1.len(), 2);
@@ -569,7 +569,7 @@ async fn the_body_of_a_closures_response_may_stream_and_fail() {
     assert!(body.frame().await.is_none());
 }
 
-/// A body of frames that are there already.
+/// A body whose frames are available at once.
 struct Streamed(VecDeque<Result<Frame<bytes::Bytes>, &'static str>>);
 
 impl Body for Streamed {

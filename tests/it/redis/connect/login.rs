@@ -1,4 +1,4 @@
-//! URLs, users and passwords, and servers that know less than others.
+//! URLs, users and passwords, and servers without some commands.
 
 use std::time::Duration;
 
@@ -121,7 +121,7 @@ async fn what_does_not_speak_the_protocol_is_no_redis() {
     std::thread::spawn(move || {
         let (mut browser, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut browser, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-        // Until the other side hangs up.
+        // Reads until the other side closes the connection.
         let _ = std::io::copy(&mut browser, &mut std::io::sink());
     });
 

@@ -1,4 +1,4 @@
-//! Masters that sentinels choose.
+//! Stores whose master is chosen by sentinels.
 
 use flagstaff::{
     Context, Redis,
@@ -29,7 +29,7 @@ async fn a_planned_change_of_the_master_is_followed() {
     asking.stop("a planned change of the master");
 }
 
-/// Nobody follows the store here, who would notice for the writer.
+/// No source follows the store here, which would notice the new master before the writer does.
 #[tokio::test]
 async fn a_change_right_after_a_planned_change_of_the_master_is_not_lost() {
     let watched = Watched::start();
@@ -96,7 +96,7 @@ async fn a_master_that_hangs_beside_a_sentinel_that_hangs_leaves_the_last_overri
     watched.sentinel.stop();
     watched.master.stop();
 
-    // The master, and then the sentinel, who is asked where the master is.
+    // First the master fails, then the sentinel, which is asked for the master.
     subject.fails(&[RedisErrorKind::ResponseTimeout, RedisErrorKind::ConnectTimeout]).await;
     watched.master.resume();
     watched.sentinel.resume();
