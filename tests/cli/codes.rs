@@ -376,7 +376,7 @@ fn a_store_that_is_away_ends_every_command_with_the_code_of_its_help() {
 
 /// The help of a command names the exit code 1 if the command can end with it.
 #[test]
-fn every_command_that_can_end_with_no_says_so() {
+fn the_help_of_every_command_that_can_exit_with_1_names_the_code() {
     let tables = [WITHOUT_STORE, WITH_FILE, UNREACHABLE, WITH_STORE, REFUSED].concat();
     for (arguments, _) in tables.iter().filter(|(_, code)| *code == No) {
         let help = ran(&mut flagstaff(&[arguments[0], "--help"])).stdout;

@@ -232,7 +232,7 @@ fn unset_leaves_the_tests_of_an_environment() {
     let subject = Subject::new(text);
     let refused = ran(&mut subject.command(&["unset", "a", "--source", "file", "--yes"]));
     assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
-    let hint = "hint: `flagstaff delete a` takes it out of all environments as well\n";
+    let hint = "hint: `flagstaff delete a` removes it from all environments, too\n";
     assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
 }
 

@@ -132,7 +132,7 @@ fn promoted_overrides_are_in_the_file_and_in_the_store_until_it_is_finished() {
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     let log = ran(&mut beside(&path, on(&server, &["promote", "search"])));
     assert_eq!(log.code, ExitCode::Done, "{}", log.stderr);
-    let warning = "`search` ends at 2999-01-01T00:00:00Z, and what is in the file stays\n";
+    let warning = "`search` ends at 2999-01-01T00:00:00Z, and an entry in the file has no end\n";
     assert!(log.stderr.contains(warning), "{}", log.stderr);
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     assert!(
@@ -143,7 +143,7 @@ fn promoted_overrides_are_in_the_file_and_in_the_store_until_it_is_finished() {
 }
 
 #[test]
-fn what_is_in_the_file_already_is_told() {
+fn an_override_that_is_in_the_file_already_is_reported() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "0");
@@ -229,7 +229,7 @@ fn splice(client: TcpStream, server: TcpStream) {
 }
 
 #[test]
-fn a_file_that_was_changed_meanwhile_is_not_written() {
+fn a_file_that_changed_since_it_was_read_is_not_written() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "1");
@@ -340,7 +340,7 @@ fn stdin_that_never_ends_is_refused_after_the_limit() {
 }
 
 #[test]
-fn a_flag_that_is_left_out_is_what_a_service_has_that_starts_now() {
+fn a_rejected_flag_is_shown_as_in_a_service_that_starts_now() {
     let server = Server::start();
     overridden(&server, "wrong", "1");
     overridden(&server, "killed", "0");

@@ -41,7 +41,7 @@ fn what_a_dry_run_prints_is_what_is_written() {
 }
 
 #[test]
-fn a_file_of_another_system_says_whose_it_is_in_every_form() {
+fn the_system_of_a_foreign_file_is_named_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags");
     let goff_yaml =
@@ -125,7 +125,7 @@ fn waffle() -> Value {
 }
 
 #[test]
-fn what_is_imported_from_waffle_is_on_for_whom_waffle_says() {
+fn an_imported_waffle_flag_is_on_for_the_users_of_waffle() {
     let waffle = waffle();
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

@@ -28,7 +28,7 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     // Long enough that a busy machine observes the override before it ends.
     let told = run(&["disable", "off", "--for", "5s"]).stderr;
 
-    assert!(told.contains("then the settings of the override count again: 50%"), "{told}");
+    assert!(told.contains("then the settings of the override apply again: 50%"), "{told}");
     assert!(!told.contains("warning"), "{told}");
     state.wait_for(|state| *state == FlagState::Off).await.unwrap();
     state.wait_for(|state| state.to_string() == "50%").await.unwrap();

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child =
         flagstaff(&["list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The pipe may be closed before or after the first output: neither is an error.
@@ -67,7 +67,7 @@ fn errors_are_json_where_json_was_asked_for() {
 }
 
 #[test]
-fn colour_is_for_terminals_and_whoever_asks() {
+fn colour_is_for_terminals_or_by_option() {
     let coloured = |name: Option<&str>| {
         let mut command = flagstaff(&["get", "on", "colour"]);
         command.envs(name.map(|name| (name, "1")));
@@ -248,7 +248,7 @@ only = { weight = 1, value = ["red", "blue"] }
 }
 
 #[test]
-fn what_decides_ends_with_what_is_left() {
+fn the_list_of_what_decides_ends_with_the_remaining_users() {
     let folder = tempfile::tempdir().unwrap();
     let declared = r#"[flags]
 on = true
@@ -288,7 +288,7 @@ allowed_users = ["ana"]
 
 /// Contexts are flat, as in OpenFeature: `attributes` is then one attribute, and probably a mistake.
 #[test]
-fn a_box_of_attributes_is_told_once() {
+fn nested_attributes_are_reported_once() {
     let question = r#"{"flag": "on", "context": {"attributes": {"plan": "pro"}}}"#;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), [question, question].join("\n")).unwrap();
@@ -301,7 +301,7 @@ fn a_box_of_attributes_is_told_once() {
 }
 
 #[test]
-fn a_batch_goes_on_after_a_line_that_is_no_text() {
+fn a_batch_continues_after_a_line_that_is_not_utf8() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), b"{\"flag\":\"on\"}\n\n\xff\xfe\n{\"flag\":\"off\"}").unwrap();
 
@@ -390,7 +390,7 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
 }
 
 #[test]
-fn mistakes_in_arguments_are_told_in_words() {
+fn mistakes_in_arguments_are_described() {
     for (arguments, told) in [
         (&["undo", "latest"][..], "expected the number of a revision, such as 42"),
         (&["restore", "on", "--to", "x"], "expected the number of a revision, such as 42"),
@@ -402,8 +402,8 @@ fn mistakes_in_arguments_are_told_in_words() {
         ),
         (&["enable", "on", "--for", "99999999w"], "longer than the calendar"),
         (&["enable", "on", "--for", "9999999999999999999d"], "longer than the calendar"),
-        (&["enable", "on", "--for=-1h"], "a length of time is not negative"),
-        (&["enable", "on", "--for", "soon"], "expected how long, such as `90s`"),
+        (&["enable", "on", "--for=-1h"], "a duration cannot be negative"),
+        (&["enable", "on", "--for", "soon"], "expected a duration, such as `90s`"),
         (&["eval", "on", "--context", "{\"a\": "], "it is cut off"),
     ] {
         let ran = ran(&mut flagstaff(arguments));
@@ -425,7 +425,7 @@ fn mistakes_in_arguments_are_told_in_words() {
 }
 
 #[test]
-fn of_many_odd_values_the_first_are_told_and_the_rest_are_counted() {
+fn of_many_warnings_the_first_are_shown_and_the_rest_are_counted() {
     let server = Server::start();
     let fill = |value: &str| {
         let script = "for i = 1, 70 do redis.call('hset', KEYS[1], 'f' .. i, ARGV[1]) end";

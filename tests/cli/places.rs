@@ -562,7 +562,7 @@ fn what_came_out_of_a_variable_is_not_printed() {
 }
 
 #[test]
-fn what_is_known_without_a_person_is_found_before_one_is_asked() {
+fn mistakes_are_reported_before_a_confirmation_is_asked() {
     let world = World::guarded();
     world.write("import.txt", "ff:imported {\"enabled\": true}\n");
     let silent = |arguments: &[&str]| {
@@ -605,7 +605,7 @@ fn a_new_file_is_made_with_the_reason_on_its_line() {
 }
 
 #[test]
-fn a_dry_run_asks_nobody() {
+fn a_dry_run_asks_for_no_confirmation() {
     let world = World::guarded();
 
     for arguments in
@@ -633,7 +633,7 @@ fn a_person_types_the_name_and_a_reason() {
     let question = "place `production` is protected: type `off` to go on:";
     let (before, after) = seen.split_once(question).unwrap_or_else(|| panic!("{seen}"));
     assert!(
-        before.contains(&store) && before.contains("let `off` be on for more than now?"),
+        before.contains(&store) && before.contains("let `off` be on for more users than now?"),
         "{seen}"
     );
     assert!(after.contains(&format!("revision 1 {store}")), "{seen}");
@@ -656,7 +656,7 @@ fn every_change_shows_its_place_and_no_password() {
 
     let at = format!("at open ({store}, key shop)");
     assert!(text.stderr.starts_with(&format!("{at}\n")), "{}", text.stderr);
-    assert!(text.stderr.contains(&format!("revision 1 {at}; back with: ")), "{}", text.stderr);
+    assert!(text.stderr.contains(&format!("revision 1 {at}; undo with: ")), "{}", text.stderr);
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     let change = &document["changes"][0];
     assert_eq!((&change["place"], &change["store"]["address"]), (&"open".into(), &store.into()));

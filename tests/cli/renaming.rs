@@ -202,7 +202,7 @@ fn a_rename_that_would_move_a_user_is_refused_and_changes_nothing() {
 
     assert_ends(&refused, Refused);
     assert!(
-        refused.stderr.contains("`checkout` would be another one for some users"),
+        refused.stderr.contains("`checkout` would have another answer for some users"),
         "{}",
         refused.stderr
     );
@@ -259,7 +259,7 @@ fn saved_meanwhile(shop: &Shop) -> (u16, impl Fn() -> usize + use<>) {
 }
 
 #[test]
-fn a_file_that_somebody_saves_meanwhile_is_never_overwritten() {
+fn a_file_that_is_saved_meanwhile_is_never_overwritten() {
     for command in [
         &["rename", "checkout", "cart"][..],
         &["delete", "gifts"],
@@ -456,7 +456,7 @@ fn code_that_names_a_flag_keeps_it_and_comments_do_not() {
 }
 
 #[test]
-fn a_deleted_flag_takes_its_override_along_when_told() {
+fn a_deleted_flag_takes_its_override_along_by_option() {
     let shop = Shop::new();
     shop.store("gifts", "0");
 
@@ -485,7 +485,7 @@ fn git_brings_a_deleted_flag_back() {
 
     let deleted = shop.run(&["delete", "gifts"]);
 
-    assert!(deleted.stderr.contains("back with: git restore flags.toml"), "{}", deleted.stderr);
+    assert!(deleted.stderr.contains("restore with: git restore flags.toml"), "{}", deleted.stderr);
     git(&["restore", "flags.toml"]);
     assert_eq!(shop.text(), TEXT);
 }

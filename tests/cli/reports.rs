@@ -39,7 +39,7 @@ expect = true
 
 /// A service that starts now rejects a flag whose tests fail.
 #[test]
-fn a_flag_whose_tests_fail_is_what_a_service_has_that_starts_now() {
+fn a_flag_whose_tests_fail_is_shown_as_in_a_service_that_starts_now() {
     let directory = directory(FAILING);
 
     for arguments in [&["list"][..], &["eval", "fine"], &["is-on", "fine"], &["show", "fine"]] {
@@ -203,7 +203,7 @@ fn a_number_that_rules_read_as_one_has_no_doubtful_type() {
 }
 
 #[test]
-fn the_end_of_a_rollout_is_told() {
+fn the_end_of_a_rollout_is_reported() {
     let stages = "[flags.a.rollout]\nstart = 2020-01-01T00:00:00Z\n\
                   stages = [{ percentage = 1, for = \"2h\" }, { percentage = 50 }]\n";
     let directory = directory(stages);
@@ -259,7 +259,7 @@ fn a_diff_with_git_sees_the_order_of_variants_tests_and_segments() {
 }
 
 #[test]
-fn an_edit_that_renames_or_removes_a_flag_is_told_and_fails_where_it_is_denied() {
+fn an_edit_that_renames_or_removes_a_flag_is_reported_and_fails_if_denied() {
     let directory = directory("[flags.new_name]\npercentage = 50\n");
     let before = directory.path().join("before.toml");
     fs::write(&before, "[flags.old_name]\npercentage = 50\n[flags.gone]\n").unwrap();

@@ -196,7 +196,7 @@ fn a_permanent_flag_is_never_stale() {
 }
 
 #[test]
-fn a_rollout_that_nobody_has_started_is_still_to_come() {
+fn a_rollout_that_was_not_started_is_not_stale() {
     let stale = |stages: &str| {
         let directory = tempfile::tempdir().unwrap();
         let text = format!("[flags.search.rollout]\nstages = [{{ percentage = 0 }}]\n{stages}");

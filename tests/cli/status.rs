@@ -253,7 +253,7 @@ fn a_part_that_cannot_be_read_is_named_and_never_empty() {
 }
 
 #[test]
-fn what_a_file_that_is_gone_has_is_not_known() {
+fn the_flags_of_a_missing_file_are_unknown() {
     let world = World::new("[flags]\na = true\n");
     world.run(&["set", "a", "percentage=25", "--for", "2h"]);
     let run = |form| world.run(&["status", "--file", "gone.toml", "-o", form]);
@@ -278,7 +278,7 @@ fn what_a_file_that_is_gone_has_is_not_known() {
 }
 
 #[test]
-fn a_rollout_that_has_not_started_is_said_to_start() {
+fn a_rollout_that_has_not_started_is_listed_with_its_start() {
     let world = World::new(
         "[flags.later.rollout]\nstart = 2999-01-01T00:00:00Z\n\
          stages = [{ percentage = 1, for = \"2h\" }, { percentage = 100 }]\n",
@@ -295,7 +295,7 @@ fn a_rollout_that_has_not_started_is_said_to_start() {
 }
 
 #[test]
-fn a_store_with_too_many_fields_is_said_to_be_one() {
+fn a_store_with_too_many_fields_is_reported_as_such() {
     let world = World::new("[flags]\na = true\n");
     let fill = "for i = 1, 12000 do redis.call('hset', KEYS[1], 'f' .. i, '1') end";
     world.run(&["disable", "a", "-m", "why"]);

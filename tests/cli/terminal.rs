@@ -32,7 +32,7 @@ fn names_are_whole_at_every_width() {
 }
 
 #[test]
-fn people_are_told_that_overrides_do_not_count() {
+fn a_terminal_shows_that_overrides_are_ignored() {
     let told = |arguments| on_terminal(80, arguments).contains("so overrides do not count");
 
     for arguments in ["list", "get on", "show on", "eval on", "explain on", "stale"] {

@@ -123,7 +123,7 @@ fn show_names_it_beside_its_source() {
 
 /// `eval` does not answer off, so no other command may show `off`.
 #[test]
-fn what_it_is_is_not_known_in_every_command_and_form() {
+fn every_command_and_form_shows_an_unreadable_flag_as_unknown() {
     let case = Case::new();
     let text = |arguments: &[&str]| {
         let ran = case.refused(&[arguments, &["-o", "text"]].concat());
@@ -180,7 +180,7 @@ fn where_a_rollout_stands_is_an_error() {
 }
 
 #[test]
-fn a_simulation_is_an_error_where_an_answer_in_it_is_not_known() {
+fn a_simulation_with_an_unknown_answer_is_an_error() {
     let case = Case::new();
 
     case.refused(&["simulate", "wrong", "percentage=5"]);

@@ -55,7 +55,7 @@ fn changes_are_shown_as_they_happen() {
 }
 
 #[test]
-fn it_is_told_who_made_a_change_and_why() {
+fn a_change_is_shown_with_its_author_and_reason() {
     let server = Server::start();
     ran(&mut on(&server, &["disable", "on", "--by", "eve", "-m", "before"]));
     let (_watching, mut lines) = Watching::start(&server, &["-o", "jsonl", "--exec", "cat"]);
@@ -83,7 +83,7 @@ fn it_is_told_who_made_a_change_and_why() {
 }
 
 #[test]
-fn flags_that_nobody_declares_are_told() {
+fn undeclared_flags_are_reported() {
     let server = Server::start();
     let mut command = on(&server, &["watch", "quater"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -96,7 +96,7 @@ fn flags_that_nobody_declares_are_told() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_told_at_the_start_and_when_it_comes() {
+fn a_value_that_cannot_be_read_is_reported_at_the_start_and_later() {
     let server = Server::start();
     let store = |flag: &str| server.cli(&["HSET", "feature_flags", flag, "{"]);
     store("quarter");

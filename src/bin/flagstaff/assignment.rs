@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     let Some((name, value)) = text.split_once('=') else {
         let name = text.strip_suffix('-').ok_or_else(expected)?;
         if name::field(name).is_none() {
-            return Err(format!("`{name}` is not a setting of a flag that could be taken out"));
+            return Err(format!("`{name}` is not a setting of a flag that can be removed"));
         }
         let path = vec![name.to_owned()];
         return Ok(Assignment { path, kind: Kind::TakeOut, value: String::new() });
@@ -58,7 +58,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     // It would take the value out, and the flag would be one of booleans.
     if *path == [Field::Value.as_str()] && value.trim() == "null" {
         return Err(
-            "a value cannot be null: `value-` takes it out, and `value='\"null\"'` is a string"
+            "a value cannot be null: `value-` removes it, and `value='\"null\"'` is a string"
                 .to_owned(),
         );
     }
@@ -136,7 +136,7 @@ impl Assignments {
             let of_it = self.list.iter().filter(|other| other.path[..1] == assignment.path[..1]);
             if assignment.kind == Kind::TakeOut && of_it.count() > 1 {
                 let name = assignment.path.join(".");
-                return Err(Failure::usage(format!("`{name}` is taken out and set as well")));
+                return Err(Failure::usage(format!("`{name}` is both removed and set")));
             }
             assignment.apply(flag, &there, &mut patch)?;
         }
@@ -165,7 +165,7 @@ fn refuse_null(patch: &Definition) -> Result<(), Failure> {
             let name = clean(name);
             Err(Failure::usage(format!("the value of variant `{name}` cannot be null")).hint(
                 format!(
-                    "`variants.{name}=null` takes the variant away, and \
+                    "`variants.{name}=null` removes the variant, and \
                  `variants.{name}.value='\"null\"'` is a string"
                 ),
             ))
@@ -205,7 +205,7 @@ impl Assignment {
             _ => return Err(Failure::usage(format!("`{first}` is not a list"))),
         };
         let members = members(first, &self.value).ok_or_else(|| {
-            Failure::usage(format!("`{}` is not a list of what `{first}` has", self.value)).hint(
+            Failure::usage(format!("`{}` is not a list of entries of `{first}`", self.value)).hint(
                 format!("`{first}+=ana,bob` are two, and `{first}+='[\"Doe, Jane\"]'` is one"),
             )
         })?;
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_not_null() {
+    fn a_value_cannot_be_null() {
         assert!(parse("value=null").unwrap_err().contains("`value-` takes it out"));
         let text = patch(&["value=\"null\""], &Definition::new());
         assert_eq!(Value::Object(text).to_string(), r#"{"value":"null"}"#);
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_not_a_list() {
+    fn a_fact_cannot_be_a_list() {
         for argument in ["metadata.x=[1]", "metadata.x={\"a\": 1}", "metadata.x={a = 1}"] {
             let assignments = Assignments::new(vec![parse(argument).unwrap()]);
             assert!(assignments.patch("a", None).is_err(), "{argument}");
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_as_many_as_it_has() {
+    fn a_list_has_the_entries_of_its_notation() {
         for (argument, users) in [
             ("allowed_users+=ana,bob", &["ana", "bob"][..]),
             ("allowed_users+= ana , bob ", &["ana", "bob"]),
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused_and_a_text_may_look_like_one() {
+    fn a_setting_that_is_not_a_list_is_refused_and_a_string_may_look_like_a_list() {
         for wrong in [
             "allowed_users+=",
             "allowed_users+=a,,b",
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_taken_out_or_set() {
+    fn a_setting_is_removed_or_set() {
         let assignments = |arguments: &[&str]| {
             Assignments::new(arguments.iter().map(|argument| parse(argument).unwrap()).collect())
         };
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_or_no_value_of_it_is_refused() {
+    fn an_unknown_setting_or_an_invalid_value_is_refused() {
         for wrong in ["colour=red", "percentage=101", "enabled=maybe", "owner+=x.y", "owner.a+=b"] {
             let assignments = Assignments::new(vec![parse(wrong).unwrap()]);
             let there = Definition::new().owner("ana");

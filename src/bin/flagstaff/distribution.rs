@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn every_draw_is_compared_among_those_who_reach_it() {
+    fn every_draw_is_compared_among_the_users_who_reach_it() {
         let text = "[flags.a]\npercentage = 20\nallowed_groups = [\"staff\"]\n\
                     variants = { x = 1, y = 3, z = 0 }\ntraffic = 50\n\
                     [[flags.a.rules]]\nname = \"pros\"\nwhen = { plan = \"pro\" }\nserve = \"50%\"\n";

@@ -29,7 +29,7 @@ pub(crate) const MOST: usize = 20;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Form [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
+    /// Output format [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
     #[arg(long, short, global = true, value_name = "FORM")]
     output: Option<Format>,
     /// Colours [default: auto, which is on terminals without NO_COLOR]
@@ -41,7 +41,7 @@ pub(crate) struct OutputArgs {
         hide_default_value = true
     )]
     color: When,
-    /// Print no notes and no hints; warnings and errors stay
+    /// Print warnings and errors, but no notes and no hints
     #[arg(long, short, global = true)]
     quiet: bool,
 }
@@ -121,9 +121,9 @@ impl Output {
                 let forms =
                     Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
                 let forms: Vec<_> = forms.map(|form| format!("`{}`", form.get_name())).collect();
-                let why = format!("`{form}` is not a form of output");
+                let why = format!("`{form}` is not an output format");
                 variable::bad("FLAGSTAFF_OUTPUT", &why)
-                    .hint(format!("the forms are {}", forms.join(", ")))
+                    .hint(format!("the formats are {}", forms.join(", ")))
             })?),
             None => None,
         };

@@ -91,10 +91,10 @@ pub(crate) struct Place {
     /// JSON keys, one per flag, instead of a hash
     #[arg(long, global = true, value_name = "PREFIX", conflicts_with = "key")]
     key_prefix: Option<String>,
-    /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
+    /// Prefix of environment variables to read, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
     #[arg(long, global = true, value_name = "PREFIX")]
     env_prefix: Option<String>,
-    /// Place of flagstaff.toml; other options win for one value [env: FLAGSTAFF_AT]
+    /// Place of flagstaff.toml; other options override its values [env: FLAGSTAFF_AT]
     #[arg(long, global = true, value_name = "PLACE", add = completion::places())]
     pub(crate) at: Vec<String>,
     #[arg(skip)]
@@ -161,7 +161,7 @@ impl Place {
             [name] => name,
             [..] => {
                 return Err(Failure::usage("`--at` names one place")
-                    .hint("`diff` alone takes two, and compares them"));
+                    .hint("only `diff` takes two, and compares them"));
             }
         };
         self.of(Some(name), output)
@@ -286,7 +286,7 @@ impl Place {
             }
             [name] => Ok(Some(name.clone())),
             [..] => Err(Failure::usage("`--environment` names one environment")
-                .hint("`diff` alone takes two, and compares them")),
+                .hint("only `diff` takes two, and compares them")),
         }
     }
 
@@ -316,7 +316,7 @@ impl Place {
                 "there is no flags.toml here or in a directory above, and the answer depends on what it \
                  declares",
             )
-            .hint("name the file of the services with `--file`; `--no-file` says that they have none")),
+            .hint("name the file of the services with `--file`; use `--no-file` if they have none")),
             false => Ok(()),
         }
     }
@@ -325,8 +325,7 @@ impl Place {
     fn tell_without_file(&self, output: &Output) {
         if self.lacks_file() {
             output.warning(
-                "there is no flags.toml here or in a directory above, so what it declares does not count: \
-                 name it with `--file`; `--no-file` says that there is none",
+                "there is no flags.toml here or in a directory above, so declared flags are ignored: name it with `--file`, or use `--no-file` if there is none",
             );
         }
     }
@@ -405,8 +404,10 @@ impl Place {
             [] => Err(Failure::usage("there is no flags.toml here or in a directory above")
                 .hint("name one with `--file`, or make one with `flagstaff init`")),
             [path] => Ok(path.clone()),
-            [..] => Err(Failure::usage("this is about one flag file, and `--file` names several")
-                .hint("name the one that is meant, with one `--file`")),
+            [..] => Err(Failure::usage(
+                "this command works on one flag file, and `--file` names several",
+            )
+            .hint("name one of them with `--file`")),
         }
     }
 
@@ -438,7 +439,7 @@ impl Place {
                 let shown = files.iter().map(shown).collect::<Vec<_>>().join(" or ");
                 let failure =
                     Failure::usage(format!("there is no flag `{}` in {shown}", clean(flag)));
-                return Err(failure.hint("name the file that is meant, with one `--file`"));
+                return Err(failure.hint("name one of them with `--file`"));
             };
             if found.is_some_and(|found| found != file.path) {
                 let message = "these flags are in different files, and one is edited at a time";
@@ -568,9 +569,8 @@ impl Place {
             let problem = unset.iter().next();
             let problem =
                 problem.map(|it| format!("{} ({}:{})", it.message, unset.name(), it.location));
-            return Err(Failure::usage(clean(&problem.unwrap_or_default())).hint(
-                "`--redis` names the store without it; `--no-redis` does without the store",
-            ));
+            return Err(Failure::usage(clean(&problem.unwrap_or_default()))
+                .hint("`--redis` names the store without it; `--no-redis` ignores the store"));
         }
         let redis = match (&*urls, &*sentinels) {
             ([], []) => return Ok(None),
@@ -657,7 +657,7 @@ impl Place {
         match self.flags(output).await {
             Ok(flags) => Ok((flags, ExitCode::Done)),
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
-                let failure = failure.hint("this is what the other sources say");
+                let failure = failure.hint("these are the answers of the other sources");
                 let code = output.failure(&failure);
                 Ok((self.without_store().flags(output).await?, code))
             }
@@ -682,8 +682,7 @@ impl Place {
     pub(crate) fn tell_without_store(&self, output: &Output) {
         if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
-                "note: no store is named (--redis or REDIS_URL), so overrides do not count; \
-                 --no-redis says so",
+                "note: no store is named (--redis or REDIS_URL), so overrides are ignored; --no-redis silences this note",
             );
         }
     }
@@ -753,11 +752,11 @@ impl Place {
         };
         let Ok(single) = Single::read(redis.handle(), names).await else { return Err(failure) };
         output.warning(format!(
-            "the store cannot be read as a whole, so nothing else in it counts here: {}",
+            "the store cannot be read as a whole, so its other flags are ignored here: {}",
             failure.text()
         ));
         output.hint(
-            "services that cannot read it either keep what they have; `--wait` tells which have the change",
+            "services that cannot read it either keep their flags; `--wait` shows which have the change",
         );
         Ok(single)
     }
@@ -920,7 +919,7 @@ pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Fa
 fn environment(name: &str) -> Result<String, &'static str> {
     match name.trim() == name && !name.is_empty() {
         true => Ok(name.to_owned()),
-        false => Err("an environment has a name, without white space around it"),
+        false => Err("the name of an environment cannot be empty or have white space around it"),
     }
 }
 

@@ -187,7 +187,7 @@ fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
 /// Warns of mistakes that the command can do without.
 fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
     output.warning(format!(
-        "`{}` cannot be used, so a change is asked about as in a protected place: {why}",
+        "`{}` cannot be used, so a change needs a confirmation as in a protected place: {why}",
         clean(shown)
     ));
 }

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_json_is_told_in_words() {
+    fn a_mistake_in_json_is_described() {
         let problem = |text: &str| {
             json_problem(&serde_json::from_str::<serde_json::Map<_, _>>(text).unwrap_err())
         };

@@ -100,7 +100,7 @@ mod tests {
     use crate::cli::Cli;
 
     #[test]
-    fn a_word_of_another_tool_suggests_the_command_that_does_it() {
+    fn a_verb_of_another_tool_suggests_the_matching_command() {
         let command = Cli::command();
         let meant = |word: &str| meant(word, &command);
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_stands_for_a_command_and_is_none() {
+    fn every_verb_of_another_tool_maps_to_a_command_and_is_not_one() {
         let command = Cli::command();
 
         for (word, meant) in WORDS {

@@ -103,7 +103,9 @@ impl Effect {
         let (flag, now) = (clean(&self.flag), self.before.state);
         ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
             let then = then.state;
-            format!("at its end `{flag}` may be on for more than now: now `{now}`, then `{then}`")
+            format!(
+                "at its end `{flag}` may be on for more users than now: now `{now}`, then `{then}`"
+            )
         })
     }
 
@@ -136,8 +138,7 @@ impl Effect {
         let before = self.before.state;
         if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
             return Some(format!(
-                "`{flag}` is {after} now; {} with the revision of this change gives back the override \
-                 before: {before}",
+                "`{flag}` is {after} now; {} with the revision of this change restores the former override: {before}",
                 paste::command("undo", "REVISION"),
             ));
         }

@@ -56,7 +56,7 @@ impl Init {
         session.output.thing(json!({ "made": made }), || {
             let (file, list) = (session.place.with_file(&path), paste::command("list", ""));
             let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
-            format!("made {file}{}; {list} shows its flags\n", reason.unwrap_or_default())
+            format!("created {file}{}; {list} shows its flags\n", reason.unwrap_or_default())
         })?;
         Ok(ExitCode::Done)
     }
