@@ -141,7 +141,7 @@ async fn follows_a_file() {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_that_panics_costs_what_it_is_told_and_nothing_else() {
+async fn a_log_subscriber_that_panics_loses_only_its_own_events() {
     for times in [ONCE, ALWAYS] {
         let panics = Panics::times(times);
         let _guard = log_to(&panics);
@@ -153,7 +153,7 @@ async fn a_subscriber_of_the_log_that_panics_costs_what_it_is_told_and_nothing_e
 }
 
 #[tokio::test]
-async fn a_recorder_of_metrics_that_panics_costs_what_it_is_told_and_nothing_else() {
+async fn a_metrics_recorder_that_panics_loses_only_its_own_values() {
     for times in [ONCE, ALWAYS] {
         let panics = Panics::times(times);
         let _guard = set_default_local_recorder(&panics);

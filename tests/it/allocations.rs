@@ -242,7 +242,7 @@ async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing()
 }
 
 #[tokio::test]
-async fn generations_that_nobody_holds_are_freed() {
+async fn generations_without_a_holder_are_freed() {
     let memory = Memory::new().with("a", true);
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let reload = |n: usize| {

@@ -98,7 +98,7 @@ async fn an_enum_asks_for_the_variant_that_is_served() {
 }
 
 #[tokio::test]
-async fn a_variant_that_the_enum_does_not_know_is_the_callers_default_with_an_error_code() {
+async fn a_variant_that_the_enum_lacks_is_the_callers_default_with_an_error_code() {
     let later = Definition::new().variants([("control", 0), ("lower-price", 100)]);
     let flags = Flags::builder().source(Memory::new().with("pricing_page", later)).start();
 

@@ -124,7 +124,7 @@ fn time(time: &SystemTime) -> String {
 }
 
 #[test]
-fn good_files_are_decoded_without_a_word() {
+fn good_files_are_decoded_without_diagnostics() {
     each("ok", |name, text| {
         let file = tested(text);
 
@@ -214,7 +214,7 @@ fn check(text: &str) {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "(?s).{0,200}") {
+    fn no_input_panics(text in "(?s).{0,200}") {
         check(&text);
     }
 
@@ -336,7 +336,7 @@ fn deep_nesting_does_not_overflow_the_stack() {
 
 /// A quadratic algorithm would take minutes.
 #[test]
-fn large_files_and_many_problems_are_no_trouble() {
+fn large_files_and_many_problems_take_linear_time() {
     let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
     let list = lines(|i| format!("\"user{i}\", "));
 
@@ -373,7 +373,7 @@ fn large_files_and_many_problems_are_no_trouble() {
 
 /// Looking at all segments again for each segment would take minutes.
 #[test]
-fn segments_in_rows_and_in_circles_are_looked_at_once() {
+fn segments_in_rows_and_in_cycles_are_visited_once() {
     const SEGMENTS: usize = 30_000;
     let text = |names: fn(usize) -> String| {
         let line = |i| format!("s{i} = {{ when = {{ segment = {} }} }}\n", names(i));

@@ -46,7 +46,7 @@ fn errors(line: &str) -> String {
 }
 
 #[test]
-fn what_fits_compiles_as_anybody_would_write_it() {
+fn types_that_fit_compile_in_their_natural_form() {
     for line in [
         "flags.gate(\"beta\").only(|head| head.uri.path() == \"/\");",
         "flags.request_layer(context_fn(|head| Context::user(head.uri.path())));",
@@ -59,7 +59,7 @@ fn what_fits_compiles_as_anybody_would_write_it() {
 }
 
 #[test]
-fn what_does_not_name_a_flag_is_told_what_does() {
+fn a_type_that_does_not_name_a_flag_gets_an_error_with_the_right_types() {
     for line in [
         "flags.is_enabled(42, &Context::anonymous());",
         "flags.gate(42);",
@@ -77,7 +77,7 @@ fn what_does_not_name_a_flag_is_told_what_does() {
 }
 
 #[test]
-fn what_is_not_an_extractor_is_told_how_to_pass_a_closure() {
+fn a_closure_that_is_not_an_extractor_gets_an_error_with_the_remedy() {
     for line in [
         "flags.request_layer(42);",
         "flags.request_layer(|_| Context::anonymous());",
@@ -94,7 +94,7 @@ fn what_is_not_an_extractor_is_told_how_to_pass_a_closure() {
 }
 
 #[test]
-fn what_builds_no_response_is_told_what_does() {
+fn a_type_that_builds_no_response_gets_an_error_with_the_remedy() {
     let errors = errors("FlagGate::new(\"beta\").response(42);");
 
     assert!(errors.contains("`{integer}` does not build the response"), "{errors}");
@@ -105,7 +105,7 @@ fn what_builds_no_response_is_told_what_does() {
 }
 
 #[test]
-fn what_is_not_a_refusal_is_told_that_a_response_is() {
+fn a_type_that_is_not_a_refusal_gets_an_error_with_the_remedy() {
     let errors = errors(
         "struct Never;
     impl TryContextExtractor for Never {

@@ -279,7 +279,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_changed_flag_says_what_it_was_changed_to(
+    fn an_edited_flag_has_the_new_definition(
         which in any::<Index>(),
         patches in proptest::collection::vec(patch(), 1..4),
     ) {
@@ -350,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn a_flag_is_added_with_all_it_says(
+    fn a_flag_is_added_with_all_its_settings(
         which in any::<Index>(),
         settings in patch(),
         key in select(vec!["brand_new", "new.dot", "a space", "ä"]),
@@ -384,7 +384,7 @@ proptest! {
 }
 
 #[test]
-fn what_says_the_same_afterwards_stays_as_it_is_written() {
+fn settings_that_do_not_change_keep_their_notation() {
     for (name, text, flag) in flags() {
         let mut document = Document::parse(&*name, &*text).unwrap();
         let definition = Definition::clone(&document.file().flags()[&*flag]);
@@ -441,7 +441,7 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
 }
 
 #[test]
-fn a_change_may_mend_another_flag() {
+fn an_edit_may_fix_another_flag() {
     let text = "[flags]\nprice.variants = { low = 1 }\n\n[flags.cart]\n\
                 requires = [{ flag = \"price\", variant = \"high\" }]\n";
     let mut document = Document::parse("flags.toml", text).unwrap();
@@ -574,7 +574,7 @@ fn a_rename_to_a_name_that_is_taken_changes_nothing() {
 }
 
 #[test]
-fn the_flags_that_need_one_are_those_that_name_it() {
+fn the_flags_that_need_a_flag_are_those_that_name_it() {
     let text = "[flags]\na = true\nb = { requires = [\"a\"] }\nc = { owner = \"a\", requires = [\"b\"] }\n";
     let mut document = Document::parse("flags.toml", text).unwrap();
 
@@ -585,7 +585,7 @@ fn the_flags_that_need_one_are_those_that_name_it() {
 }
 
 #[test]
-fn every_flag_of_the_corpus_is_renamed_and_back_with_all_that_is_said() {
+fn renaming_every_flag_of_the_corpus_and_back_restores_the_files() {
     const NEW: &str = "a new name";
 
     for (name, text, flag) in flags() {

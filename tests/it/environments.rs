@@ -203,7 +203,7 @@ a = true
 }
 
 #[test]
-fn a_mistake_in_the_flags_rejects_the_flag_in_all_environments_and_is_told_once() {
+fn a_mistake_in_flags_rejects_the_flag_in_all_environments_and_is_reported_once() {
     let text = "\
 [flags]
 a = 1
@@ -223,7 +223,7 @@ c = true
 }
 
 #[test]
-fn what_becomes_of_a_flag_is_checked_after_the_merge() {
+fn a_flag_is_checked_after_the_merge() {
     let text = "\
 [flags.price]
 variants = { low = 1, high = 1 }
@@ -354,7 +354,7 @@ fn a_name_that_is_not_there_is_an_error_with_the_near_one() {
 }
 
 #[test]
-fn lines_are_those_of_the_environment_where_it_says_something() {
+fn locations_are_those_of_the_environment_if_it_has_an_entry() {
     let text = "\
 [flags.a]
 owner = \"web\"
@@ -538,7 +538,7 @@ fn settings_go_into_the_table_of_the_environment() {
 }
 
 #[test]
-fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
+fn a_setting_of_flags_cannot_be_removed_in_an_environment() {
     let text =
         format!("{BASE}[environments.staging.b] # ours\nexpires = 2027-01-01\npermanent = false\n");
     let without = |field: Field| {
@@ -558,7 +558,7 @@ fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
 }
 
 #[test]
-fn a_setting_of_its_own_can_be_taken_away_in_an_environment() {
+fn a_setting_of_an_environment_can_be_removed_there() {
     let removed = |entry: &str, field: Field| {
         let mut patch = Definition::new();
         match field {
@@ -630,7 +630,7 @@ fn promoted(flag: &str, environment: &str, entry: &Entry) -> String {
 }
 
 #[test]
-fn an_override_is_promoted_with_settings_that_mean_what_it_takes_away() {
+fn a_promoted_override_writes_values_for_the_settings_that_it_removes() {
     let head = "[environments.staging] # ours\n";
     let json = |text: &str| Entry::from(flagstaff::definition::from_json("f", text).unwrap());
     let served = "percentage = 10\nvariants = { control = 50, fancy = 50 }";
@@ -874,7 +874,7 @@ fn a_window_and_a_rollout_are_checked_with_what_an_environment_adds() {
 }
 
 #[test]
-fn what_stands_in_place_of_an_environment_is_named() {
+fn a_value_that_is_not_an_environment_is_named() {
     let error = |text: &str| {
         FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap_err().to_string()
     };

@@ -214,7 +214,7 @@ async fn half_of_the_users_have_the_new_checkout_of_staging() {
 }
 
 #[tokio::test]
-async fn a_closed_gate_says_what_it_is_told_to_and_an_inverted_one_is_open() {
+async fn a_closed_gate_sends_its_configured_response_and_an_inverted_gate_is_open() {
     let mut gate = Server::start("gate").await;
 
     let beta = r#"{"detail":"Beta only: ask your admin","code":"BETA_ONLY","details":{}}"#;
@@ -334,7 +334,7 @@ async fn an_environment_variable_forces_a_flag_on_over_the_file() {
 }
 
 #[tokio::test]
-async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
+async fn the_first_page_explains_each_flag_for_its_user() {
     let gate = Server::start("gate").await;
     let off = json!({ "value": false, "reason": "DISABLED", "source": "file" });
     let all = |on: bool, reason: &str| {
@@ -373,7 +373,7 @@ async fn one_in_ten_users_gets_the_new_search_and_in_this_process_it_is_the_same
 }
 
 #[tokio::test]
-async fn axum_asks_for_whom_its_authentication_knows_also_in_tasks() {
+async fn axum_evaluates_for_the_authenticated_user_also_in_tasks() {
     let axum = Server::start("axum").await;
     let trusted = "X-User-ID: internal_tester_1\r\nX-User-Groups: employees\r\n";
 

@@ -126,7 +126,7 @@ fn overridden(percentage: u32) -> Offer {
 }
 
 #[tokio::test]
-async fn the_text_says_who_said_what_and_where() {
+async fn the_text_shows_sources_authors_and_locations() {
     let (folder, path) = declared();
     let (script, source) = Scripted::new();
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_DARK_MODE", "no")]);
@@ -158,7 +158,7 @@ async fn the_text_shows_each_step() {
 }
 
 #[tokio::test]
-async fn the_json_says_the_same() {
+async fn the_json_has_the_content_of_the_text() {
     let (_folder, path) = declared();
     let flags = from_file(&path).await;
 
@@ -238,7 +238,7 @@ async fn lines_are_those_of_now_as_long_as_the_flag_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_pinned_generation_is_explained_by_what_the_sources_said_then() {
+async fn a_pinned_generation_is_explained_by_the_entries_of_its_time() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(overridden(60))).unwrap();
     let flags = Flags::builder().source(source).start().await.unwrap();
@@ -257,7 +257,7 @@ async fn a_pinned_generation_is_explained_by_what_the_sources_said_then() {
 
 /// The change publishes no generation.
 #[tokio::test]
-async fn what_a_source_says_in_vain_is_told_too() {
+async fn an_entry_that_changes_nothing_is_explained_too() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(Offer::new())).unwrap();
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_CHECKOUT_V2", "yes")]);
@@ -431,7 +431,7 @@ fn a_near_miss_failed_on_exactly_one_comparison() {
 }
 
 #[test]
-fn what_is_said_to_be_compared_is_what_was_compared() {
+fn the_trace_has_exactly_the_comparisons_that_were_made() {
     let flags = flags(DECLARED);
 
     let explanation = flags.explain("new_checkout", &ana());
@@ -496,7 +496,7 @@ fn named_attributes_are_redacted_with_what_lies_in_them() {
 }
 
 #[test]
-fn a_text_fakes_no_line() {
+fn no_string_can_fake_a_line() {
     let rule = Rule::new(
         Condition::compare("agent", Operator::Contains, "\u{1b}[2J").unwrap(),
         Serve::Off,
@@ -770,7 +770,7 @@ async fn an_experiment_without_traffic_is_off_because_no_user_takes_part() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_not_what_a_source_says() {
+async fn a_value_that_cannot_be_read_is_not_shown_as_an_entry() {
     let above = Memory::new().with("limit", Definition::new().value("fifty"));
     let below = Memory::new().with("limit", Definition::new().value(50));
     let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();

@@ -363,7 +363,7 @@ async fn an_emptied_file_and_one_without_its_table_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_text_is_named_with_its_line() {
+async fn a_file_that_is_not_utf8_is_reported_with_its_line() {
     let mut subject = start("[flags]\na = true\n").await;
 
     fs::write(subject.path(), b"[flags]\n# caf\xe9\na = false\n").unwrap();
@@ -423,7 +423,7 @@ async fn a_removal_and_a_kill_are_in_force_however_often_the_file_is_saved() {
 }
 
 #[tokio::test]
-async fn a_flag_that_is_gone_says_where_it_was_until_it_is() {
+async fn a_removed_flag_keeps_its_location_until_the_removal_applies() {
     let mut subject = start("[flags]\ngone = true\nkill = true\n").await;
 
     fs::write(subject.path(), "[flags]\nkill = false\n").unwrap();
@@ -625,7 +625,7 @@ async fn a_kept_definition_is_in_force_for_a_flag_that_is_wrong_at_the_next_star
 }
 
 #[tokio::test]
-async fn a_kept_definition_outlives_further_starts_and_ends_when_the_flag_is_mended() {
+async fn a_kept_definition_outlives_further_starts_and_ends_when_the_flag_is_fixed() {
     let kept = Kept::new("[flags]\na = true\n");
     let flags = kept.start().await;
     kept.has("\"a\"").await;

@@ -147,7 +147,7 @@ when = { plan = "pro" }
 }
 
 #[test]
-fn a_file_is_tested_as_it_stands_by_whoever_writes_it() {
+fn the_tests_of_a_file_can_be_run_without_a_previous_file() {
     let text = r#"
 [flags.new_checkout]
 requires = ["payments"]

@@ -71,7 +71,7 @@ async fn a_cycle_in_the_lower_memory_is_blamed_on_it_from_the_start() {
 }
 
 #[tokio::test]
-async fn answers_explanations_and_drift_tell_two_memories_apart() {
+async fn answers_explanations_and_drift_distinguish_two_memories() {
     let declared = Definition::new().owner("payments").percentage(Percentage::HUNDRED);
     let upper = Memory::new().with("off", false);
     let lower = Memory::new().with("on", declared.clone()).with("off", declared);

@@ -61,7 +61,7 @@ fn every_setting_can_be_removed() {
 }
 
 #[test]
-fn whatever_a_file_says_can_be_said_in_json() {
+fn every_flag_of_a_file_can_be_written_as_json() {
     let mut fields = BTreeSet::new();
     for entry in fs::read_dir(root().join("tests/data/ok")).unwrap() {
         let path = entry.unwrap().path();
@@ -85,7 +85,7 @@ fn whatever_a_file_says_can_be_said_in_json() {
 }
 
 #[test]
-fn a_unit_is_the_same_text_for_a_flag_and_for_a_rule() {
+fn a_unit_is_the_same_string_for_a_flag_and_for_a_rule() {
     for (text, unit) in [
         ("targeting_key", BucketBy::TargetingKey),
         ("request", BucketBy::Request),
@@ -158,7 +158,7 @@ fn percentages_are_exact() {
 }
 
 #[test]
-fn dates_are_texts() {
+fn dates_are_strings_in_json() {
     for (text, seconds) in [
         ("1970-01-02", 86_400),
         ("1970-01-01T00:01:00Z", 60),
@@ -186,7 +186,7 @@ fn dates_are_texts() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_and_in_order() {
+fn all_problems_are_reported_at_once_and_in_order() {
     let text = r#"{
         "enabeld": true, "percentage": true, "ownr": null, "denied_users": ["ana", 1],
         "owner": {"a": 1}, "stale_after": "soon", "on_stale": "open", "tags": ["a", null]
@@ -208,7 +208,7 @@ fn all_problems_are_told_at_once_and_in_order() {
 }
 
 #[test]
-fn nothing_that_is_said_about_json_is_written_in_toml() {
+fn no_message_about_json_uses_the_notation_of_toml() {
     let values =
         [json!(true), json!("yes"), json!("25"), json!(25), json!([1]), json!({"a": [{"b": 1.5}]})];
     let same = |field: &Field| values.clone().map(|value| json!({(field.as_str()): value}));
@@ -250,7 +250,7 @@ fn nothing_that_is_said_about_json_is_written_in_toml() {
 }
 
 #[test]
-fn variants_keep_their_order_and_can_be_taken_away() {
+fn variants_keep_their_order_and_can_be_removed() {
     let text = r#"{"variants":{"b":34,"a":{"weight":33.5,"value":1.5},"former":null,"c":{"weight":null}}}"#;
 
     let definition = from_json("x", text).unwrap();
@@ -361,7 +361,7 @@ fn of_members_with_the_same_name_the_last_one_counts() {
 }
 
 #[test]
-fn what_is_no_object_is_an_error() {
+fn json_that_is_not_an_object_is_an_error() {
     for text in ["", "1", "null", "[]", "\"a\"", "{", "{}}", "{'a': 1}", "{\"percentage\": NaN}"] {
         let problems = problems(text);
 
@@ -373,7 +373,7 @@ fn what_is_no_object_is_an_error() {
 }
 
 #[test]
-fn deep_and_large_texts_are_no_trouble() {
+fn deep_and_large_json_is_read_or_refused() {
     let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let mut deep = json!(1);
     for _ in 0..1_000 {
@@ -713,7 +713,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "(?s).{0,100}") {
+    fn no_input_panics(text in "(?s).{0,100}") {
         let _ = from_json("x", format!("{{{text}}}"));
     }
 

@@ -132,7 +132,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn an_editor_offers_every_word_where_it_can_stand() {
+fn an_editor_offers_every_word_where_it_is_valid() {
     let mut server = Server::start();
     let settings: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
     let usual = ["serve", "value", "client", "testable", "metadata", "permanent", "requires"];

@@ -61,7 +61,7 @@ fn every_lint_finds_what_it_is_for() {
 }
 
 #[test]
-fn every_lint_is_silent_about_what_is_right() {
+fn every_lint_is_silent_about_correct_files() {
     let mut missing = lints();
 
     each("lint/ok", |name, text| {
@@ -116,7 +116,7 @@ fn fix(text: &str) -> String {
 }
 
 #[test]
-fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
+fn safe_fixes_are_applied_until_none_is_left() {
     let text = "[flags.a]\nallowed_users = [\"ana\", \"bob\", \"ana\", \"ana\"]\ndenied_users = [\"bob\"]\n";
 
     let fixed = fix(text);
@@ -147,7 +147,7 @@ fn answers(text: &str) -> Vec<(String, bool, String)> {
 }
 
 #[test]
-fn what_is_safe_changes_no_answer() {
+fn safe_fixes_change_no_answer() {
     let mut fixed_files = 0;
     for folder in ["bad", "lint/bad"] {
         each(folder, |name, text| {
@@ -165,7 +165,7 @@ fn what_is_safe_changes_no_answer() {
 
 /// A quadratic algorithm would take minutes.
 #[test]
-fn large_files_are_no_trouble() {
+fn large_files_are_linted_in_linear_time() {
     let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
     let list = lines(|i| format!("\"user{}\", ", i / 2));
     let rule = |i| format!("[[flags.f{i}.rules]]\nwhen = {{ a = {{ gt = {i} }} }}\nserve = true\n");
@@ -304,7 +304,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn the_share_of_users_who_are_drawn_anew_is_that_of_real_answers(
+    fn the_reported_share_of_rebucketed_users_is_that_of_real_answers(
         before in any_flag(),
         after in any_flag(),
     ) {
@@ -450,7 +450,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_rule_that_is_never_reached_is_for_nobody_whom_an_earlier_one_leaves(
+    fn a_rule_reported_as_unreachable_is_reached_by_no_context(
         wide in any_condition(),
         narrow in any_condition(),
     ) {
@@ -458,7 +458,7 @@ proptest! {
     }
 
     #[test]
-    fn a_comparison_that_can_never_match_is_met_by_nobody(condition in any_condition()) {
+    fn a_comparison_reported_as_impossible_holds_for_no_context(condition in any_condition()) {
         let text = format!("[segments.s]\nwhen = {{}}\n[flags.f]\nrules = [{{ when = {condition}, serve = true }}]");
         let found = Lints::new().check("flags.toml", &text, now());
 

@@ -245,7 +245,7 @@ async fn a_start_names_the_environment_and_what_is_wrong_in_others() {
 }
 
 #[tokio::test]
-async fn who_asks_is_never_logged() {
+async fn the_user_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
     let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);
     let flags = Flags::builder().source(Memory::new().with("beta", few)).start().await.unwrap();
@@ -275,7 +275,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Curious {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
+async fn a_log_subscriber_may_read_the_health_of_the_flags() {
     use tracing_subscriber::layer::SubscriberExt;
 
     let memory = Memory::new().with("a", true);
@@ -302,7 +302,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Meddling {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_may_change_the_source_that_is_logged_about() {
+async fn a_log_subscriber_may_change_the_source_of_the_event() {
     use tracing_subscriber::layer::SubscriberExt;
 
     let memory = Memory::new().with("a", true);
@@ -472,7 +472,7 @@ async fn a_value_that_is_neither_on_nor_off_is_logged_once() {
 }
 
 #[tokio::test]
-async fn a_name_in_a_message_is_no_line_of_its_own() {
+async fn a_name_in_a_message_cannot_start_a_line() {
     let (log, _guard) = Log::start(Level::INFO);
     let gate = FlagGate::new("a\n2026-11-21 ERROR flagstaff: faked\u{202e}");
     let service = ServiceBuilder::new()

@@ -135,7 +135,7 @@ async fn a_stronger_source_holds_changes_back() {
 }
 
 #[tokio::test]
-async fn settings_that_do_nothing_by_themselves_say_so() {
+async fn settings_without_effect_by_themselves_are_reported() {
     let half = Percentage::whole(50).unwrap();
     let traffic = set(Definition::new(), Definition::new().traffic(half)).await.unwrap();
     assert_eq!(traffic.kind, NoEffectKind::Incomplete);
@@ -182,7 +182,7 @@ async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
 }
 
 #[tokio::test]
-async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_without_effect() {
+async fn descriptions_and_unchanged_values_are_not_reported_as_without_effect() {
     assert_eq!(set(false, Definition::new().owner("web")).await, None);
 
     let flags = over(Memory::new().with("x", false)).await;
@@ -198,7 +198,7 @@ async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_withou
 }
 
 #[tokio::test]
-async fn a_step_of_a_rollout_that_is_switched_off_says_so() {
+async fn a_step_of_a_rollout_that_is_switched_off_is_reported() {
     let stages =
         [Stage::new(Percentage::whole(10).unwrap()).manual(), Stage::new(Percentage::HUNDRED)];
     let rollout = Rollout::new(stages).start(SystemTime::UNIX_EPOCH);
@@ -220,7 +220,7 @@ async fn a_removal_that_lets_a_user_in_has_an_effect() {
 }
 
 #[tokio::test]
-async fn what_is_taken_out_of_an_override_does_not_ask_for_settings_beside_it() {
+async fn removing_a_setting_from_an_override_asks_for_no_other_settings() {
     let flags = over(Memory::new().with("x", true)).await;
     flags.enable("x").await.unwrap();
 
@@ -245,7 +245,7 @@ async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_taken_out_of_a_deny_list_of_another_source_is_denied_all_the_same() {
+async fn a_user_removed_from_one_deny_list_is_still_denied_by_another_source() {
     let empty = || Definition::new().denied_users(Vec::<String>::new());
     let denying = Definition::new().denied_users(["mallory"]);
 

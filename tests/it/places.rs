@@ -27,7 +27,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 #[test]
-fn good_files_say_where_flags_are() {
+fn good_files_name_places() {
     each("places/ok", |name, text| {
         let file = parse(text);
         assert!(file.diagnostics().is_empty(), "{name}: {}", file.diagnostics());
@@ -332,7 +332,7 @@ fn every_key_of_the_schema_is_described() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
+    fn any_input_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
         let file = parse(&text);
         let all = file.diagnostics();
         for place in [None].into_iter().chain(file.names().map(Some)) {

@@ -172,7 +172,7 @@ async fn dates_move_along_with_a_start_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_stage_back_is_held_there_and_has_its_whole_time_again() {
+async fn a_rollback_pauses_in_the_stage_before_and_restarts_its_time() {
     let test = Test::new().await;
     let rollout = test.flags.rollout("a");
     rollout.start().await.unwrap();
@@ -210,7 +210,7 @@ async fn what_was_rolled_back_stays_off_until_it_is_started_at_stage_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn off_is_off_for_everybody_and_stops_the_time() {
+async fn stop_is_off_for_all_users_and_pauses_the_rollout() {
     let declared = Definition::new().rollout(stages()).allowed_users(["ana"]);
     let test = Test::over(Memory::new(), declared).await;
     let rollout = test.flags.rollout("a");
@@ -237,7 +237,7 @@ async fn off_needs_no_rollout_and_works_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn steps_that_do_not_fit_say_why() {
+async fn a_refused_step_has_a_reason() {
     let test = Test::new().await;
     let rollout = test.flags.rollout("a");
     let mut said = Vec::new();
@@ -304,7 +304,7 @@ async fn a_step_writes_only_the_state_and_leaves_the_stages_to_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_percentage_that_is_taken_out_leaves_nothing_of_a_rollout_behind() {
+async fn removing_a_percentage_leaves_no_state_of_a_rollout() {
     let test = Test::new().await;
     test.flags.rollout("a").start().await.unwrap();
     test.flags.rollout("a").roll_back_completely().await.unwrap();

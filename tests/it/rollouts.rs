@@ -55,7 +55,7 @@ async fn changes(events: &mut Events) -> (ChangeCause, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_stage_is_in_force_and_told_of_when_its_time_comes() {
+async fn each_stage_is_in_force_and_reported_on_time() {
     let checkout = Definition::new().rollout(stages().start(epoch() + HOUR));
     let flags = flags([("new_checkout", checkout)]).await;
     let mut events = flags.events();

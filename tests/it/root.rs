@@ -16,7 +16,7 @@ fn names(lib: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_root_has_the_names_that_everybody_needs_and_no_more() {
+fn the_root_has_only_names_of_general_use() {
     let lib = include_str!("../../src/lib.rs");
 
     let names = names(lib);

@@ -176,7 +176,7 @@ fn a_comparison_has_three_values() {
 }
 
 #[test]
-fn nobody_has_no_groups_and_no_targeting_key() {
+fn an_anonymous_context_has_no_groups_and_no_targeting_key() {
     let nobody = Context::anonymous();
 
     assert_eq!(truth(r#"targeting_key = "ana""#, &nobody), None);
@@ -191,7 +191,7 @@ const UNKNOWN: &str = r#"country = "DE""#;
 
 /// The truth tables are those of Kleene.
 #[test]
-fn conditions_are_joined_as_three_valued_logic_says() {
+fn conditions_are_joined_by_three_valued_logic() {
     let value = |text: &str| match text {
         TRUE => Some(true),
         FALSE => Some(false),
@@ -297,7 +297,7 @@ fn a_rule_that_serves_a_percentage_draws_by_its_own_name() {
 }
 
 #[test]
-fn who_shares_the_attribute_of_bucket_by_is_served_the_same() {
+fn users_who_share_the_attribute_of_bucket_by_are_served_alike() {
     let flags = flags(
         r#"
         [[flags.a.rules]]
@@ -468,7 +468,7 @@ fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused()
 }
 
 #[test]
-fn a_list_of_ten_thousand_users_is_asked_like_any_other() {
+fn a_list_of_ten_thousand_users_works_like_any_other() {
     let users: Vec<_> = (0..10_000).map(|n| Value::from(format!("user-{n}"))).collect();
     let condition = Condition::compare("id", Operator::In, Value::List(users)).unwrap();
     let definition =
@@ -578,7 +578,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn compiled_conditions_are_worth_what_their_parts_are(
+    fn compiled_conditions_agree_with_a_naive_evaluation(
         conditions in prop::collection::vec(condition(), 1..4),
         context in context(),
     ) {

@@ -100,7 +100,7 @@ async fn events_serialize_with_the_words_of_the_command() {
 }
 
 #[tokio::test]
-async fn entries_and_drift_serialize_with_who_and_why() {
+async fn entries_and_drift_serialize_with_author_and_reason() {
     let declared = Memory::new().with("beta", Definition::new().owner("payments"));
     let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
     flags.disable("beta").author("ana").reason("incident 42").await.unwrap();

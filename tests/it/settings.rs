@@ -56,7 +56,7 @@ fn every_setting_is_written_as_json_and_read_back() {
 }
 
 #[test]
-fn every_setting_can_be_taken_away_from_the_sources_below() {
+fn every_setting_of_the_sources_below_can_be_removed() {
     for &field in Field::ALL {
         let mut definition = decoded(field);
         let patch = from_json("a", format!("{{\"{field}\": null}}")).unwrap();
@@ -131,7 +131,7 @@ fn every_setting_has_its_row_in_the_guide() {
 }
 
 #[tokio::test]
-async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
+async fn an_explanation_has_every_setting_with_its_source() {
     for &field in Field::ALL {
         let memory = Memory::new().with("a", decoded(field));
         let flags = Flags::builder().source(memory).start().await.unwrap();
@@ -147,7 +147,7 @@ async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
 }
 
 #[test]
-fn every_setting_has_its_line() {
+fn every_setting_has_its_location() {
     for &field in Field::ALL {
         let file = FlagsFile::parse("flags.toml", &text(field));
 
@@ -180,7 +180,7 @@ fn every_setting_can_be_edited_in_the_file() {
 }
 
 #[test]
-fn a_permanent_flag_is_asked_for_no_end_and_has_none() {
+fn a_permanent_flag_needs_no_expiry_and_has_none() {
     use flagstaff::definition::{Code, lint::Lints};
 
     let found = |settings: &str| -> BTreeSet<_> {

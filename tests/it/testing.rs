@@ -266,7 +266,7 @@ fn a_flag_that_another_one_requires_was_evaluated() {
 }
 
 #[test]
-fn an_assertion_where_nothing_is_recorded_says_so() {
+fn an_assertion_without_recording_panics_with_the_reason() {
     let unasked = message(|| Overrides::new().on("a").run(|| assert_evaluated("a")));
     assert_eq!(unasked, "flag `a` was not evaluated, and neither was any other");
 

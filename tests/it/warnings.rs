@@ -59,7 +59,7 @@ async fn a_value_that_is_neither_on_nor_off_switches_off_and_is_reported() {
 }
 
 #[tokio::test]
-async fn a_value_is_reported_once_and_again_after_it_was_mended() {
+async fn a_value_is_reported_once_and_again_after_it_was_fixed() {
     let memory = Memory::new().with("a", Entry::from_text("blue")).with("b", true);
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let mut events = flags.events();
@@ -221,7 +221,7 @@ async fn many_warnings_at_once_are_one_event_and_displace_no_change() {
 }
 
 #[tokio::test]
-async fn a_value_in_a_warning_is_no_line_of_its_own() {
+async fn a_value_in_a_warning_cannot_start_a_line() {
     let memory = Memory::new().with("a\n\u{1b}[2J", Entry::Text("v\nb: off -> on".into()));
     let flags = Flags::builder().source(memory).start().await.unwrap();
 

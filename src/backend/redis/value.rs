@@ -648,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_whose_settings_are_taken_out_ends_all_the_same() {
+    fn a_switch_still_ends_after_its_settings_are_removed() {
         let take_out =
             Write::new(Operation::Set(Definition::new())).inheriting([Field::Percentage]);
 

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_user_is_no_user_and_keeps_the_groups() {
+    fn an_empty_user_is_anonymous_and_keeps_the_groups() {
         for value in [&b""[..], b" ", b"\t"] {
             let request = request(&[("x-user-id", value), ("x-user-groups", b"beta")]);
 
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_more_than_8_kib_is_taken() {
+    fn strings_up_to_8_kib_are_kept() {
         let (user, groups) = ("u".repeat(MAX_STRING), "g,".repeat(MAX_STRING / 4));
         let lines = ["x-user-groups"; 2].map(|name| (name, groups.as_bytes()));
         let request = request(&[lines[0], ("x-user-id", user.as_bytes()), lines[1]]);

@@ -115,7 +115,7 @@ async fn nobody_chooses_an_id() {
 }
 
 #[tokio::test]
-async fn what_the_secret_signed_for_another_purpose_is_no_id() {
+async fn a_value_that_the_secret_signed_for_another_purpose_is_not_an_id() {
     let flags = flags([]).await;
     let chosen = "11111111-1111-4111-8111-111111111111";
     let mut jar = cookie::CookieJar::new();
@@ -130,7 +130,7 @@ async fn what_the_secret_signed_for_another_purpose_is_no_id() {
 }
 
 #[tokio::test]
-async fn what_the_secret_signed_under_another_name_is_no_id() {
+async fn a_value_that_the_secret_signed_under_another_name_is_not_an_id() {
     let flags = flags([]).await;
     let named = |name: &str| sticky().name(name).unwrap();
     let (first, cookies, _) = ask(&flags, named("a"), Request::new(())).await;
@@ -216,7 +216,7 @@ async fn a_good_cookie_counts_beside_one_that_is_not_ascii() {
 }
 
 #[tokio::test]
-async fn a_user_whom_the_extractor_knows_needs_no_cookie() {
+async fn a_user_from_the_extractor_needs_no_cookie() {
     let flags = flags([]).await;
     let request = Request::get("/").header("x-user-id", "ana").body(()).unwrap();
 

@@ -81,7 +81,7 @@ async fn tonics_client_sees_a_closed_gate_as_unimplemented() {
 }
 
 #[tokio::test]
-async fn tonics_client_sees_the_configured_status_and_text() {
+async fn tonics_client_gets_the_configured_status_and_message() {
     let flags = flags([("health", false.into())]).await;
     let gate = FlagGate::new("health")
         .grpc_status(GrpcStatus::Unavailable)

@@ -50,7 +50,7 @@ where
 
 #[tokio::test]
 #[expect(clippy::result_large_err, reason = "a refusal may be a response as it is")]
-async fn a_refusal_is_kept_out_of_caches_unless_it_has_a_word_on_them() {
+async fn a_refusal_is_kept_out_of_caches_unless_it_sets_cache_control() {
     let flags = vip().await;
     let of = async |refuse: fn() -> Response<String>| {
         let layer = flags.request_layer(try_context_fn(move |_| Err::<Context<'_>, _>(refuse())));

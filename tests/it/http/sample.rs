@@ -79,7 +79,7 @@ async fn requests_differ(flags: Flags) {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_out() {
+async fn outside_of_a_request_a_sample_of_requests_is_off() {
     for flags in [half_of_requests().await, half_by_the_flag().await] {
         for n in 0..20 {
             let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);

@@ -45,7 +45,7 @@ async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -
 }
 
 #[tokio::test]
-async fn everybody_sees_a_change_and_says_so() {
+async fn all_instances_see_a_change_and_report_it() {
     let server = Server::start();
     let (one, two) = (redis(&server, "one"), redis(&server, "two"));
     let flags = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
@@ -131,7 +131,7 @@ async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
 }
 
 #[tokio::test]
-async fn who_shuts_down_says_goodbye() {
+async fn an_instance_that_shuts_down_leaves_the_fleet() {
     let server = Server::start();
     let one = redis(&server, "one");
     let flags =
@@ -145,7 +145,7 @@ async fn who_shuts_down_says_goodbye() {
 }
 
 #[tokio::test]
-async fn instances_say_what_an_overridden_flag_is_without_the_override() {
+async fn instances_report_the_definition_below_an_override() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "beta", "0"]);
     let one = redis(&server, "one");
@@ -164,7 +164,7 @@ async fn instances_say_what_an_overridden_flag_is_without_the_override() {
 }
 
 #[tokio::test]
-async fn an_instance_says_that_it_refuses_its_file() {
+async fn an_instance_reports_that_it_rejects_its_file() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
@@ -336,7 +336,7 @@ async fn clones_of_a_configuration_share_nothing() {
 }
 
 #[tokio::test]
-async fn the_flags_that_somebody_evaluates_are_noted() {
+async fn evaluated_flags_are_reported_to_the_store() {
     let server = Server::start();
     let one = redis(&server, "one");
     let declared = Memory::new()

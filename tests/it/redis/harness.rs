@@ -58,7 +58,7 @@ fn a_proxy_passes_on_and_counts() {
 }
 
 #[test]
-fn what_a_proxy_drops_arrives_when_the_network_is_well_again() {
+fn data_that_a_proxy_holds_back_arrives_when_the_network_works_again() {
     let server = Server::start();
     let proxy = Proxy::to(server.port());
     let port = proxy.port();

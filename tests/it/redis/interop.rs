@@ -106,7 +106,7 @@ async fn what_is_written_here_is_seen_by_the_python_package() {
 
 /// The package reads JSON as off. So a flag that is forced on with an author is off there.
 #[tokio::test]
-async fn the_python_package_takes_an_override_with_an_author_for_off() {
+async fn the_python_package_reads_an_override_with_an_author_as_off() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
@@ -138,7 +138,7 @@ async fn the_python_command_and_this_crate_see_each_other() {
 
 /// The author and the reason are then only in the log.
 #[tokio::test]
-async fn the_python_package_reads_plain_overrides_whoever_made_them() {
+async fn the_python_package_reads_plain_overrides_of_any_writer() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;

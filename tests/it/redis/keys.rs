@@ -108,7 +108,7 @@ async fn a_value_is_a_whole_definition_but_for_deny_lists_below() {
 }
 
 #[tokio::test]
-async fn a_write_is_seen_and_an_empty_value_says_nothing() {
+async fn a_write_is_seen_and_an_empty_value_is_ignored() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
@@ -126,7 +126,7 @@ async fn a_write_is_seen_and_an_empty_value_says_nothing() {
 }
 
 #[tokio::test]
-async fn what_we_change_keeps_what_is_not_ours() {
+async fn a_change_keeps_the_members_of_other_writers() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     python.write_json("ro", r#"{"rollout_stages": [{"percentage": 1, "duration_hours": 2}], "rollout_started": 1795228969.0004983, "percentage": 1, "enabled": true, "note": "caf\u00e9"}"#);
@@ -183,7 +183,7 @@ async fn the_variants_of_an_experiment_keep_their_order() {
 }
 
 #[tokio::test]
-async fn keys_of_others_are_none_of_the_flags() {
+async fn keys_of_other_programs_are_not_read_as_flags() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     for key in ["ffx:a", "f:b", "FF:c", "ff", "xff:d"] {
@@ -201,7 +201,7 @@ async fn keys_of_others_are_none_of_the_flags() {
 
 /// Finding the flags needs a scan of all keys in the database, which is too much work for every second.
 #[tokio::test]
-async fn flags_among_many_other_keys_are_followed_by_what_the_server_tells() {
+async fn flags_among_many_other_keys_are_followed_by_pushes() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let fill = "for n = 1, 5000 do redis.call('SET', 'other:' .. n, '1') end";

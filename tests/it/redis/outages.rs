@@ -112,7 +112,7 @@ async fn a_flag_may_change_once_the_server_was_away_for_long() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_empty_is_believed_and_told_of() {
+async fn a_server_that_comes_back_empty_is_accepted_and_reported() {
     let mut server = Server::start();
     let mut subject = Subject::on(&server).await;
     server.kill();

@@ -35,7 +35,7 @@ async fn follow(server: &Server) -> Flags {
 
 /// A change by any command is pushed, and so in force long before the next regular reading.
 #[tokio::test]
-async fn changes_by_any_command_are_told() {
+async fn changes_by_any_command_are_pushed() {
     let server = Server::start();
     fill(&server, "feature_flags", "1");
     let flags = follow(&server).await;

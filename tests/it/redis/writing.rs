@@ -44,7 +44,7 @@ fn percent(percent: u32) -> Definition {
 }
 
 #[tokio::test]
-async fn on_and_off_are_exactly_one_and_zero_unless_there_is_more_to_say() {
+async fn on_and_off_are_stored_as_1_and_0_unless_more_is_stored() {
     let server = Server::start();
     let flags = flags(&server).await;
 
@@ -101,7 +101,7 @@ async fn an_explanation_names_the_field_and_the_author() {
 }
 
 #[tokio::test]
-async fn a_patch_of_an_answer_for_everybody_narrows_it() {
+async fn a_patch_of_a_forced_value_narrows_it() {
     let server = Server::start();
     let flags = flags(&server).await;
     server.cli(&["HSET", "feature_flags", "beta", "1"]);
@@ -332,7 +332,7 @@ async fn a_flag_more_than_readers_take_is_refused() {
 }
 
 #[tokio::test]
-async fn entries_of_others_that_are_no_text_do_not_hide_the_log() {
+async fn foreign_entries_that_are_not_utf8_do_not_hide_the_log() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").await.unwrap();
@@ -396,7 +396,7 @@ async fn an_override_ends_while_the_server_is_away() {
 }
 
 #[tokio::test]
-async fn a_conditional_change_names_who_was_faster() {
+async fn a_conditional_change_names_the_faster_author() {
     let server = Server::start();
     let flags = flags(&server).await;
     let first = flags.set("beta", percent(10)).author("ana").await.unwrap().revision.unwrap();
@@ -431,7 +431,7 @@ async fn waiting(server: &Server, clients: usize) {
 
 /// A value that others store briefly, while the change is in transit, has no effect on its result.
 #[tokio::test]
-async fn a_patch_on_a_condition_is_one_of_the_revision_that_is_expected() {
+async fn a_conditional_patch_applies_to_the_expected_revision() {
     let server = Server::start();
     let redis = patient(&server.url()).handle();
     let set = |patch: Definition| Write::new(Operation::Set(patch));
@@ -471,7 +471,7 @@ async fn a_flag_that_was_changed_and_changed_back_was_changed() {
 }
 
 #[tokio::test]
-async fn the_log_tells_who_changed_what_and_what_others_did() {
+async fn the_log_has_authors_changes_and_unlogged_changes() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").reason("demo").await.unwrap();
@@ -664,7 +664,7 @@ async fn a_change_is_in_force_here_when_it_returns() {
 }
 
 #[tokio::test]
-async fn drift_names_who_overrides_what_and_what_nobody_declares() {
+async fn drift_has_overrides_with_authors_and_undeclared_flags() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").reason("demo").await.unwrap();
@@ -738,7 +738,7 @@ async fn a_flag_that_only_others_changed_has_a_history_too() {
 }
 
 #[tokio::test]
-async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
+async fn a_field_is_removed_and_the_last_one_with_the_override() {
     let server = Server::start();
     let flags = flags(&server).await;
     let without = |fields: &[Field]| {
@@ -763,7 +763,7 @@ async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
 }
 
 #[tokio::test]
-async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
+async fn an_ended_forced_value_does_not_prevent_removing_a_field() {
     let server = Server::start();
     let flags = flags(&server).await;
     let ended = r#"{"force":false,"override":{"expires_at":"2020-01-01T00:00:00Z"}}"#;
@@ -776,7 +776,7 @@ async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
 }
 
 #[tokio::test]
-async fn fields_are_taken_out_by_a_set_only() {
+async fn fields_are_removed_only_by_a_set() {
     let server = Server::start();
     let redis = patient(&server.url()).key_per_flag("ff").handle();
     server.cli(&["SET", "ff:beta", r#"{"owner": "web"}"#]);
@@ -793,7 +793,7 @@ async fn fields_are_taken_out_by_a_set_only() {
 }
 
 #[tokio::test]
-async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
+async fn a_field_that_a_json_key_always_has_is_not_removed() {
     let server = Server::start();
     let redis = patient(&server.url()).key_per_flag("ff").handle();
     let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
@@ -849,7 +849,7 @@ async fn a_change_of_a_field_keeps_the_end_of_an_override() {
 
 /// Readers in other languages read any JSON object as off, and the settings are still stored.
 #[tokio::test]
-async fn switching_off_keeps_stored_settings_and_on_gives_them_back() {
+async fn switching_off_keeps_stored_settings_and_on_restores_them() {
     let server = Server::start();
     let flags = flags(&server).await;
     let state = || flags.sources_of("beta")[0].entry.clone();

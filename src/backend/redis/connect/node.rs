@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redis_url_is_refused() {
+    fn an_invalid_redis_url_is_refused() {
         for url in ["", "localhost", "localhost:6379", "redis://", "redis://host/x", "amqp://host"]
         {
             let error = Node::parse(url).unwrap_err();

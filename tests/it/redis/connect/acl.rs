@@ -111,7 +111,7 @@ async fn is_announced(redis: &RedisHandle) {
 }
 
 #[tokio::test]
-async fn whoever_may_not_say_what_it_evaluates_is_still_one_of_the_fleet() {
+async fn an_instance_that_may_not_report_usage_is_still_in_the_fleet() {
     let server = Server::start();
     let mut rules = without(&documented("writer"), "~{feature_flags}:*");
     rules.extend(["~{feature_flags}:log", "~{feature_flags}:instances"]);

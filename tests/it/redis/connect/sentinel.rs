@@ -72,7 +72,7 @@ async fn flags_do_not_need_the_sentinels_once_the_master_is_found() {
 }
 
 #[tokio::test]
-async fn a_sentinel_that_hangs_disturbs_nobody() {
+async fn a_hanging_sentinel_does_not_disturb_flags() {
     let watched = Watched::start();
     let flags = follow(watched.redis()).await;
     flags.enable("changed").await.unwrap();
@@ -117,7 +117,7 @@ async fn one_sentinel_that_answers_is_enough() {
 }
 
 #[tokio::test]
-async fn what_keeps_us_from_the_master_is_told() {
+async fn the_reason_for_not_reaching_the_master_is_reported() {
     let watched = Watched::start();
     let at = |master: &str, sentinel: &str| Redis::sentinel(master, [sentinel]).unwrap();
     let sentinel = watched.sentinel_url();

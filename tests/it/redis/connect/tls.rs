@@ -113,7 +113,7 @@ async fn a_server_of_another_authority_or_name_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_who_we_are_is_told() {
+async fn a_server_that_requires_a_client_certificate_is_reported_and_gets_one() {
     let authority = Authority::new("ours");
     let (_server, port) = server(&authority, &["--tls-auth-clients", "yes"]);
     let redis = || open("localhost", &port).root_certificate(authority.pem()).unwrap();
@@ -127,7 +127,7 @@ async fn a_server_that_asks_who_we_are_is_told() {
 }
 
 #[tokio::test]
-async fn one_side_with_tls_and_the_other_without_is_told() {
+async fn tls_on_one_side_only_is_reported() {
     let authority = Authority::new("ours");
     let (server, port) = server(&authority, &[]);
     let plain = Redis::open(&format!("redis://localhost:{}", port.number)).unwrap();
