@@ -230,7 +230,7 @@ impl Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was changed since: the source now says ")?;
+        f.write_str("it was changed since: the source now has ")?;
         match &self.current {
             Some(current) => write!(f, "`{}`", line(current))?,
             None => f.write_str("nothing")?,

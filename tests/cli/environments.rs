@@ -200,7 +200,7 @@ fn a_list_edit_that_changes_nothing_writes_nothing() {
         stderr.contains(
             "warning: this changes no answer of `checkout`: it stays 100%, 1 denied: the other \
              sources have the same\n\
-             hint: `denied_users` of all sources add up: take entries out of the source that has them\n"
+             hint: `denied_users` of all sources add up: remove entries in the source that has them\n"
         ),
         "{stderr}"
     );

@@ -98,7 +98,7 @@ fn names_of_flags_and_settings_are_completed() {
         (&["is-on", "o"], "off\non\n"),
         (
             &["set", "off", "perc"],
-            "percentage=\tThe share of all other users for whom it is on. All of them by default.\n",
+            "percentage=\tThe share of all other users for whom the flag is on. All of them by default.\n",
         ),
         (&["--file", "missing.toml", "get", "q"], "quite_new\n"),
     ] {

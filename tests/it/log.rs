@@ -112,7 +112,7 @@ async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
         assert!(!flags.is_enabled("zzz", &ana));
     }
 
-    let [typo, other] = &log.lines("no source knows this flag")[..] else {
+    let [typo, other] = &log.lines("no source has this flag")[..] else {
         panic!("{}", log.text());
     };
     assert!(typo.contains(" WARN "), "{typo}");

@@ -141,7 +141,7 @@ async fn settings_without_effect_by_themselves_are_reported() {
     assert_eq!(traffic.kind, NoEffectKind::Incomplete);
     assert_eq!(
         traffic.to_string(),
-        "it stays on: `traffic` does nothing, since the flag has no variants"
+        "it stays on: `traffic` has no effect, since the flag has no variants"
     );
     assert_eq!(traffic.help.as_deref(), Some("set `variants` as well"));
 
@@ -172,7 +172,7 @@ async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
         weight.to_string(),
         "it stays on: nothing is drawn beside `serve` in source `memory#2`"
     );
-    assert_eq!(weight.help.as_deref(), Some("take `serve` out as well"));
+    assert_eq!(weight.help.as_deref(), Some("remove `serve`, too"));
     assert_eq!(kind(&traffic), Some(NoEffectKind::Undrawn));
     assert_eq!((variant, value), (None, None));
     // An allowed user is drawn among the variants, since the variant for all users is off.

@@ -61,7 +61,7 @@ async fn a_change_on_a_condition_is_made_once() {
     assert_eq!(
         format!("{error:?}"),
         format!(
-            "source `memory` did not change the flag: it was changed since: the source now says \
+            "source `memory` did not change the flag: it was changed since: the source now has \
              `a definition of percentage`, by bob in revision {revision}"
         )
     );
@@ -172,7 +172,7 @@ async fn a_source_without_a_log_says_so() {
 
     assert_eq!(
         history.to_string(),
-        "source `memory` cannot tell what was changed: it keeps no log"
+        "source `memory` cannot list changes: it keeps no log"
     );
     assert_eq!(undone.to_string(), "source `memory` cannot undo changes: it keeps no log");
 }

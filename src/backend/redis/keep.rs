@@ -138,7 +138,7 @@ fn load(path: &Path, store: &str) -> io::Result<Raw> {
     let fields = fields.iter().map(|(name, value)| {
         let value = value
             .as_str()
-            .ok_or_else(|| invalid(format!("field `{}` is no string", line(name))))?;
+            .ok_or_else(|| invalid(format!("field `{}` is not a string", line(name))))?;
         Ok((bytes(name), bytes(value)))
     });
     fields.collect()

@@ -86,7 +86,7 @@ impl Told {
         let kind = wrong.as_ref().map(RedisError::kind);
         // No session reports this failure, since flags are followed without the usage.
         if let Some(error) = wrong.filter(|_| kind != self.wrong) {
-            warn!(%error, "the others are not told which flags this instance evaluates");
+            warn!(%error, "the flags that this instance evaluates are not reported to the others");
         }
         self.wrong = kind;
     }

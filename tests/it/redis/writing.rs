@@ -148,7 +148,7 @@ async fn what_cannot_be_read_is_not_written_over() {
 
     let error = flags.set("beta", percent(25)).await.unwrap_err();
 
-    assert!(format!("{error:?}").contains("clear it, then set it anew"), "{error:?}");
+    assert!(format!("{error:?}").contains("clear it, then set it again"), "{error:?}");
     assert_eq!(stored(&server, "beta"), "{broken");
     flags.enable("beta").await.unwrap();
     assert_eq!(stored(&server, "beta"), "1");

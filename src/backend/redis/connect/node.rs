@@ -10,7 +10,7 @@ use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 pub enum InvalidRedis {
     /// The string is not the URL of a Redis server.
     #[error(
-        "`{url}` is no URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
+        "`{url}` is not a URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
          characters of user and password are percent-encoded (`@` as `%40`)"
     )]
     Url {
