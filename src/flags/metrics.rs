@@ -103,7 +103,10 @@ pub(super) fn describe() {
         describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
     });
     foreign::call(|| {
-        describe_counter!(MISMATCHES, "Evaluations for another type than that of the value of the flag");
+        describe_counter!(
+            MISMATCHES,
+            "Evaluations for another type than that of the value of the flag"
+        );
     });
     foreign::call(|| {
         describe_counter!(WARNED, "Values with another effect than expected, by kind");

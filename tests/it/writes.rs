@@ -170,10 +170,7 @@ async fn a_source_without_a_log_says_so() {
     let history = flags.history(10).await.unwrap_err();
     let undone = flags.undo(written.revision.unwrap()).author("ana").await.unwrap_err();
 
-    assert_eq!(
-        history.to_string(),
-        "source `memory` cannot list changes: it keeps no log"
-    );
+    assert_eq!(history.to_string(), "source `memory` cannot list changes: it keeps no log");
     assert_eq!(undone.to_string(), "source `memory` cannot undo changes: it keeps no log");
 }
 

@@ -1,4 +1,4 @@
-//! `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl takes labels away.
+//! Assignments: `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl removes labels.
 
 use flagstaff::{
     Definition,
@@ -13,11 +13,11 @@ use crate::{failure::Failure, name, served, text::clean};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Assignments {
     list: Vec<Assignment>,
-    /// Set for a file, in which a list that stays what it is is not written.
+    /// Set for a file, in which an unchanged list is not written.
     is_of_file: bool,
 }
 
-/// One setting and what becomes of it.
+/// One setting and its change.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Assignment {
     /// The setting, and the members below it: `variants.control`.
@@ -31,7 +31,7 @@ enum Kind {
     Replace,
     Add,
     Remove,
-    /// Takes the setting out, so that the sources below decide it.
+    /// Removes the setting, so that the sources below decide it.
     TakeOut,
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     if path.iter().any(String::is_empty) {
         return Err(expected());
     }
-    // It would take the value out, and the flag would be one of booleans.
+    // `null` would remove the value, and the flag would be one of booleans.
     if *path == [Field::Value.as_str()] && value.trim() == "null" {
         return Err(
             "a value cannot be null: `value-` removes it, and `value='\"null\"'` is a string"
@@ -75,20 +75,20 @@ impl Assignments {
         self.list.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
 
-    /// Returns true if these set or take out `enabled`, which decides in place of a switch that has an end.
+    /// Returns true if these set or remove `enabled`, which replaces a switch that has an end.
     pub(crate) fn name_enabled(&self) -> bool {
         let mut first = self.list.iter().filter_map(|assignment| assignment.path.first());
         first.any(|name| name::field(name) == Some(Field::Enabled))
     }
 
-    /// Returns the settings that are taken out, so that the sources below decide them.
+    /// Returns the settings that are removed, so that the sources below decide them.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
         let taken_out = self.list.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
         taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
     }
 
-    /// Returns these assignments for the flag file. No source is below the file, so a setting that
-    /// is taken out is removed.
+    /// Returns these assignments for the flag file. No source is below the file, so `field-` removes the
+    /// setting.
     pub(crate) fn in_a_file(&self) -> Self {
         let list = self.list.iter().cloned().map(|assignment| match assignment.kind {
             Kind::TakeOut => {
@@ -99,7 +99,7 @@ impl Assignments {
         Self { list: list.collect(), is_of_file: true }
     }
 
-    /// Returns the first list that entries are to be taken out of which only the sources below have, as their
+    /// Returns the first list from which entries are removed that only the sources below have, by their
     /// definition `below` has it. Lists that add up cannot shrink from above.
     pub(crate) fn taken_from_below(
         &self,
@@ -155,7 +155,7 @@ impl Assignments {
     }
 }
 
-/// Refuses a value that is `null`, in whatever way it is written. It would take the value away, and the variant would
+/// Refuses a value that is `null`, in any notation. It would remove the value, and the variant would
 /// serve its name.
 fn refuse_null(patch: &Definition) -> Result<(), Failure> {
     let variants = patch.rare().variants.value();
@@ -175,7 +175,7 @@ fn refuse_null(patch: &Definition) -> Result<(), Failure> {
 }
 
 impl Assignment {
-    /// Returns true if entries come to a list of this name, or go from it.
+    /// Returns true if entries are added to a list of this name, or removed from it.
     fn changes_list(&self, name: &str) -> bool {
         matches!(self.kind, Kind::Add | Kind::Remove) && self.path == [name]
     }
@@ -225,13 +225,13 @@ impl Assignment {
         let text = &self.value;
         let name = self.path.join(".");
         let list = || members(&name, text).map(Value::from);
-        // A boolean in quotes is hardly ever meant, and would be stored without an error.
+        // A boolean in quotes is probably a mistake, and would be stored without an error.
         if name::field(&name) == Some(Field::Value) && json(text).is_boolean() {
             let tried = Map::from_iter([(name, json(text))]);
             let read = from_json_object(flag, &tried, UnknownKeys::Reject);
             return read.map(|_| json(text)).map_err(|error| wrong(&error));
         }
-        // A list or a table is hardly ever meant as the string that it would become.
+        // A list or a table is probably not meant as a string, which it would become.
         let is_fact = self.path.len() > 1 && self.path[0] == Field::Metadata.as_str();
         if is_fact && (json(text).is_array() || json(text).is_object() || is_toml(text)) {
             return Err(Failure::usage(format!(

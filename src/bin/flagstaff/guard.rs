@@ -15,7 +15,7 @@ use crate::{
     text::{clean, count},
 };
 
-/// The leave to change something in a place. Whatever writes takes one, and [`ask`] alone gives it.
+/// The permission to change something in a place. Every write takes one, and only [`ask`] returns one.
 #[derive(Debug)]
 pub(crate) struct Leave {
     /// The reason of the change.

@@ -31,7 +31,7 @@ fn assigned(text: &str) -> Option<Field> {
     field(path.split('.').next()?)
 }
 
-/// Refuses what names a setting of the flag before it, or sets one, and names no flag.
+/// Refuses arguments that name or set a setting of the flag before them, instead of naming a flag.
 pub(crate) fn refuse_settings(names: &[String], flags: &Snapshot) -> Result<(), Failure> {
     refuse_settings_but(names, |name| flags.info(name).is_some())
 }
@@ -63,8 +63,8 @@ pub(crate) fn refuse_settings_but(
     }
 }
 
-/// Refuses whatever may be a setting of the flag before it, be it a flag as well: what is taken away
-/// is gone.
+/// Refuses arguments that may be a setting of the flag before them, even if they are flags, too: a removed
+/// override is lost.
 pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failure> {
     let Some((flag, rest)) = names.split_first() else { return Ok(()) };
     let setting = |name: &str| field(name).or_else(|| assigned(name));

@@ -19,7 +19,7 @@ use crate::{
     table, variable,
 };
 
-/// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
+/// The version of all shapes in JSON. It grows when a member is removed or changes its meaning.
 const VERSION: u32 = 1;
 
 /// The number of messages of a kind that are printed at most: a store may have ten thousand odd values.
@@ -102,11 +102,11 @@ pub(crate) struct Row {
 enum LeftOut {
     None,
     Notes,
-    /// They were printed before.
+    /// No messages, since they were printed before.
     Warnings,
 }
 
-/// Prints.
+/// The printer of a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Format,
@@ -251,7 +251,7 @@ impl Output {
         Ok(())
     }
 
-    /// Something beside the data.
+    /// Prints a note beside the data.
     pub(crate) fn note(&self, text: impl Display) {
         if self.left_out >= LeftOut::Notes {
             return;
@@ -301,7 +301,7 @@ impl Output {
         anstream::eprintln!("{}: {}", painted(HINT, "hint"), Untrusted::new(&text).lines());
     }
 
-    /// Something that is not as it should be, and that the command can do without.
+    /// Prints a warning: a problem that does not stop the command.
     pub(crate) fn warning(&self, text: impl Display) {
         if self.left_out == LeftOut::Warnings {
             return;

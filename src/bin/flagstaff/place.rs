@@ -293,7 +293,7 @@ impl Place {
     /// Refuses an environment that no flag file of the place has. A file that cannot be read is left to the command.
     pub(crate) fn refuse_unknown_environment(&self) -> Result<(), Failure> {
         let Some(environment) = self.environment_name()? else { return Ok(()) };
-        // What comes out of a pipe is not there to be read twice.
+        // The content of a pipe cannot be read twice.
         let paths = self.paths().into_iter().filter(|path| path.is_file());
         let files = paths.filter_map(|path| declared(vec![path], None).ok()).flatten().collect();
         chosen(files, &environment).map(drop)
@@ -745,7 +745,7 @@ impl Place {
         output: &Output,
     ) -> Result<Single, Failure> {
         let Some(redis) = self.redis()? else { return Err(failure) };
-        // One more makes a store no worse that has too many.
+        // One more field does no harm to a store that has too many.
         let redis = match failure.redis() {
             Some(RedisErrorKind::TooManyFields) => redis.max_fields(usize::MAX),
             _ => redis,
@@ -993,7 +993,7 @@ async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     }
     sleep(WHILE).await;
     match redis.history(None, 1).await.map_err(Failure::from) {
-        // Nor need the log be readable.
+        // The log need not be readable either.
         Err(failure) if failure.redis() == Some(RedisErrorKind::Permission) => Ok(()),
         Err(failure) => Err(failure),
         Ok(_) => Ok(()),
@@ -1030,7 +1030,7 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
         rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
     let (number, of) = (left_out.len(), clean(name));
     if number == 0 {
-        // Such as a table that is not one.
+        // For example, `flags` is not a table.
         let mistakes = file.diagnostics().concerning(file.environment());
         return output.warning(mistakes.summary());
     }
@@ -1082,7 +1082,7 @@ pub(crate) fn nearest(here: &Path, name: &str) -> Option<PathBuf> {
     Some(path.strip_prefix(here).map(Path::to_owned).unwrap_or(path))
 }
 
-/// As much is read of stdin, which may never end. Files have the same limit.
+/// The most that is read of stdin, which may never end. Files have the same limit.
 const MAX_LEN: u64 = 16 << 20;
 
 /// The text of a file, or of stdin for `-`.

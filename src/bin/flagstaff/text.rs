@@ -1,7 +1,7 @@
 //! Strings for people.
 
 use flagstaff::text::Untrusted;
-/// Escapes whatever breaks a line, a column or a terminal.
+/// Escapes every character that would break a line, a column or a terminal.
 pub(crate) use flagstaff::text::line as clean;
 use serde_json::error::Category;
 

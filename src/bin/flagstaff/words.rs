@@ -1,4 +1,4 @@
-//! Commands that were meant, when another word was typed.
+//! Suggestions of commands for words that are not commands.
 
 use clap::{
     Command,
@@ -78,7 +78,7 @@ pub(crate) fn meant(word: &str, command: &Command) -> Vec<String> {
     near.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Puts what is meant in the place of what clap suggests for an unknown command.
+/// Replaces the suggestion of clap for an unknown command with the command that is meant.
 pub(crate) fn suggest(error: &mut clap::Error, all: &Command) {
     let ErrorKind::InvalidSubcommand = error.kind() else { return };
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {

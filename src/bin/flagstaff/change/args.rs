@@ -128,7 +128,7 @@ pub(super) fn author(named: Option<&String>) -> Option<String> {
 }
 
 impl OverrideArgs {
-    /// For what nothing is left of that could end.
+    /// The reason why a change cannot end, for changes that leave no override.
     pub(crate) fn unending(target: TargetArgs) -> Self {
         Self { lasting: None, target }
     }

@@ -15,7 +15,7 @@ use crate::{failure::Failure, session::Session, text::clean, time};
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
     Ends(Box<End>),
-    /// It stays, and what it takes the place of would have ended.
+    /// The override has no end, but the one that it replaces had an end.
     Stays {
         instead_of: SystemTime,
     },
@@ -40,9 +40,9 @@ enum Of {
     Everything,
     /// The change, and these settings that were stored before.
     With(Vec<String>),
-    /// The change; the override before it does not come back.
+    /// The change; the former override is not restored.
     Another,
-    /// Settings that are stored beside it come back.
+    /// The switch; settings that are stored beside it apply again.
     Switch,
 }
 

@@ -1,4 +1,4 @@
-//! Flags whose answers a change of another flag changes, because they require it or ask for it.
+//! Flags whose answers change with another flag, because they require it or have a condition on it.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -23,7 +23,7 @@ enum Reach {
 }
 
 impl Reach {
-    /// Returns the others.
+    /// Returns the complement: all other users.
     fn complement(self) -> Self {
         match self {
             Self::Nobody => Self::Everybody,
@@ -58,7 +58,7 @@ impl Other {
         self.after > self.before || (self.is_let_more && self.after != Reach::Nobody)
     }
 
-    /// A line on what becomes of it.
+    /// The line about the effect on the flag.
     pub(super) fn text(&self) -> String {
         let through: Vec<_> =
             self.through.iter().map(|flag| format!("`{}`", clean(flag))).collect();

@@ -57,7 +57,7 @@ const SAME: &str = "same";
 /// One flag that differs.
 struct Flag {
     name: String,
-    /// In one word.
+    /// The kind of difference, in one word.
     what: &'static str,
     /// The author, the time, the reason, and the end.
     by: Provenance,

@@ -138,7 +138,7 @@ struct Selected {
     code: ExitCode,
 }
 
-/// By the type of the default, as code asks; without one, the value of whatever type the flag has.
+/// Evaluates by the type of the default, as code does; without a default, by the type of the flag.
 fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
     match default {
         Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),

@@ -20,7 +20,7 @@ use crate::{
 /// A file to begin with. TODAY and LATER are days.
 const STARTER: &str = include_str!("init.toml");
 
-/// In how many days the flag of the example should be gone.
+/// The number of days until the flag of the example should be removed.
 const LATER: u64 = 90;
 
 /// In seconds.

@@ -445,7 +445,7 @@ async fn way_back(
     })
 }
 
-/// Of how many stages which, and since and until when; no instant where there is none.
+/// The stage and the number of stages, with the start and the end of the stage; empty if there is none.
 fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String> {
     let Progress { status, stage, stages, percentage, since, due, .. } = progress;
     let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();

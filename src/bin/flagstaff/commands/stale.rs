@@ -63,7 +63,7 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
-    /// Set for a flag that is meant to stay, or that other flags need. Nothing is found about these.
+    /// Set for a flag that is permanent, or that other flags need. Such a flag has no findings.
     is_kept: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
