@@ -753,7 +753,7 @@ fn a_rollout_that_is_switched_off_beside_its_settings_is_enabled_again() {
     run(&["disable", "staged"]);
 
     let status = run(&["rollout", "status", "staged", "-o", "text"]).stderr;
-    let hidden = "an override says 40%, which hides the rollout: `flagstaff rollout status staged`";
+    let hidden = "an override has 40%, which hides the rollout: `flagstaff rollout status staged`";
 
     assert!(status.contains("hint: `flagstaff enable staged` switches it on again"), "{status}");
     assert!(!run(&["enable", "staged"]).stderr.contains("hint"));
@@ -862,7 +862,7 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     let told = run(&["set", "off", "percentage=20"]);
     assert!(
         told.stderr.contains("revision 3 at ")
-            && told.stderr.ends_with("back with: flagstaff undo 3\n"),
+            && told.stderr.ends_with("undo with: flagstaff undo 3\n"),
         "{}",
         told.stderr
     );

@@ -180,7 +180,7 @@ fn a_list_edit_that_changes_nothing_writes_nothing() {
         ] {
             let (code, stderr, after) = edit(&[edited], in_staging);
             assert_eq!((code, &*after), (ExitCode::Done, text), "{edited}");
-            assert_eq!(stderr, "`flags.toml` says so already\n", "{edited}");
+            assert_eq!(stderr, "`flags.toml` has this already\n", "{edited}");
         }
     }
     // An environment cannot allow a user that `[flags]` denies.
@@ -269,8 +269,7 @@ fn a_plan_without_an_environment_names_those_that_differ() {
     let plan = ran(&mut subject.command(&["plan", "old.toml", "flags.toml"]));
     let same = ran(&mut subject.command(&["plan", "flags.toml", "flags.toml"]));
 
-    let note = "this is about `[flags]` alone; environment `staging` differs too, and `--environment` \
-                chooses one of them\n";
+    let note = "this compares `[flags]` alone; environment `staging` differs too, and `--environment` selects one of them\n";
     assert!(plan.stderr.contains(note), "{}", plan.stderr);
     assert!(!same.stderr.contains("alone"), "{}", same.stderr);
 }

@@ -140,7 +140,7 @@ fn a_change_of_another_store_is_taken_back_there() {
 
     let told = ran(&mut on(&server, &["disable", "on", "--key", "other"])).stderr;
 
-    assert!(told.contains("back with: flagstaff undo 1 --key other\n"), "{told}");
+    assert!(told.contains("undo with: flagstaff undo 1 --key other\n"), "{told}");
 }
 
 #[test]

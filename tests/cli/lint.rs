@@ -79,7 +79,7 @@ fn what_changes_no_answer_is_fixed_in_place() {
 
     assert_eq!(safe.code, ExitCode::No);
     assert!(safe.stdout.contains("error[blank-text]"), "{}", safe.stdout);
-    assert!(safe.stderr.starts_with("2 problems settled in `flags.toml`\n"), "{}", safe.stderr);
+    assert!(safe.stderr.starts_with("2 problems fixed in `flags.toml`\n"), "{}", safe.stderr);
     let fixed = fs::read_to_string(&path).unwrap();
     assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \" bob\"]\n");
 

@@ -466,8 +466,8 @@ fn the_end_of_a_switch_is_told_by_the_status_of_the_rollout() {
         serde_json::from_str(&run(&["rollout", "status", "staged", "-o", "json"]).stdout).unwrap();
 
     assert!(
-        text.contains("says off, by ana, until 20")
-            || text.contains("says enabled=false, by ana, until 20"),
+        text.contains("has off, by ana, until 20")
+            || text.contains("has enabled=false, by ana, until 20"),
         "{text}"
     );
     assert!(json["hiddenBy"]["until"].is_string(), "{json}");

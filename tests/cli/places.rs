@@ -597,11 +597,11 @@ fn a_new_file_is_made_with_the_reason_on_its_line() {
     let init = world.at("reasons", &["init", "-m", "moved here"]);
 
     assert!(
-        import.stderr.contains("made `flags.toml` of reasons: moved here\n"),
+        import.stderr.contains("created `flags.toml` of reasons: moved here\n"),
         "{}",
         import.stderr
     );
-    assert!(init.stdout.contains("made `flags.toml` of reasons: moved here;"), "{}", init.stdout);
+    assert!(init.stdout.contains("created `flags.toml` of reasons: moved here;"), "{}", init.stdout);
 }
 
 #[test]
@@ -692,7 +692,7 @@ fn a_command_of_a_hint_works_where_it_is_pasted() {
     };
 
     let set = world.run(&["set", "--at", "open", "--new", "--", "-x y", "percentage=25"]).stderr;
-    let undone = paste(&between(&set, "back with: ", "\n"));
+    let undone = paste(&between(&set, "undo with: ", "\n"));
     assert_eq!((undone.code, undone.stdout.trim()), (Done, "-x y unset"));
 
     world.cli(&["hset", "shop", "-x y", "{"]);
@@ -707,7 +707,7 @@ fn a_command_of_a_hint_works_where_it_is_pasted() {
     let told = world
         .run(&["enable", "off", "--redis", &url, "--key", "a b", "-f", "conf/flags.toml"])
         .stderr;
-    let back = between(&told, "back with: ", "\n");
+    let back = between(&told, "undo with: ", "\n");
     assert_eq!(back, "flagstaff undo 1 --file conf/flags.toml --redis URL --key 'a b'");
 }
 

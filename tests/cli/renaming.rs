@@ -228,8 +228,7 @@ fn a_rename_warns_of_the_variable_that_keeps_the_old_name() {
     assert_ends(&warned, Done);
     assert!(
         warned.stderr.contains(
-            "warning: an environment variable decides about `checkout` and keeps its name: name it \
-             after `cart` where the new file is deployed"
+            "warning: an environment variable decides about `checkout` and keeps its name: rename it for `cart` where the new file is deployed"
         ),
         "{}",
         warned.stderr
@@ -560,7 +559,7 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     // The deletion would remove the flag from the other environments, too.
     let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
     assert_ends(&refused, ExitCode::Usage);
-    assert!(refused.stderr.contains("`delete` is about the whole file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`delete` removes a flag from the whole file"), "{}", refused.stderr);
     let mut deleted = on(&shop.server, &["delete", "cards"]);
     let deleted = deleted.current_dir(&shop.directory).env("FLAGSTAFF_ENVIRONMENT", "staging");
     assert_ends(&ran(deleted), Done);

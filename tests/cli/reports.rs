@@ -183,7 +183,7 @@ fn an_attribute_is_of_the_type_that_rules_compare() {
     }
     let doubtful = run(&directory, &["eval", "other", "--set", "mixed=7"]);
     assert!(
-        doubtful.stderr.contains("rules compare `mixed` with texts and with others"),
+        doubtful.stderr.contains("rules compare `mixed` with strings and with other values"),
         "{}",
         doubtful.stderr
     );

@@ -33,7 +33,7 @@ fn names_are_whole_at_every_width() {
 
 #[test]
 fn a_terminal_shows_that_overrides_are_ignored() {
-    let told = |arguments| on_terminal(80, arguments).contains("so overrides do not count");
+    let told = |arguments| on_terminal(80, arguments).contains("so overrides are ignored");
 
     for arguments in ["list", "get on", "show on", "eval on", "explain on", "stale"] {
         assert!(told(arguments), "{arguments}");

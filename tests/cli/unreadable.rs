@@ -55,7 +55,7 @@ impl Case {
     fn refused(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
         assert_eq!(ran.code, ExitCode::Usage, "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("what `redis` has for `wrong`"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the value in `redis` of `wrong`"), "{}", ran.stderr);
         ran
     }
 }
@@ -136,7 +136,7 @@ fn every_command_and_form_shows_an_unreadable_flag_as_unknown() {
 
     let explained = text(&["explain", "wrong"]);
     assert!(
-        explained.starts_with("wrong is not known: what `redis` has for `wrong`"),
+        explained.starts_with("wrong is not known: the value in `redis` of `wrong`"),
         "{explained}"
     );
     assert!(explained.contains(" ERROR, PARSE_ERROR"), "{explained}");
@@ -176,7 +176,7 @@ fn where_a_rollout_stands_is_an_error() {
     let status = case.run(&["rollout", "status", "staged"]);
 
     assert_eq!((status.code, &*status.stdout), (ExitCode::Usage, ""), "{}", status.stderr);
-    assert!(status.stderr.contains("has for `staged` cannot be read"), "{}", status.stderr);
+    assert!(status.stderr.contains("of `staged` cannot be read"), "{}", status.stderr);
 }
 
 #[test]

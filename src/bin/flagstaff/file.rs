@@ -242,7 +242,7 @@ pub(crate) fn create(
     text: &str,
 ) -> Result<(), Failure> {
     TextFile::create(path, text)?;
-    tell_written(session, leave, "made", path);
+    tell_written(session, leave, "created", path);
     Ok(())
 }
 

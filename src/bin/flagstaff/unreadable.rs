@@ -90,7 +90,7 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
         false => format!("`{flag}`, which `{asked}` needs,"),
     };
     Err(Failure::usage(format!(
-        "the value of {whose} in `{source}` cannot be read, so the answer is unknown"
+        "the value in `{source}` of {whose} cannot be read, so the answer is unknown"
     ))
     .cause(problem)
     .hint(format!(

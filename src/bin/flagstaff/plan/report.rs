@@ -130,9 +130,9 @@ impl Report<'_> {
         let untried: usize = flags.iter().map(|(flag, _)| self.untried(flag).len()).sum();
         if untried > 0 {
             caveats.push(format!(
-                "{} decided for none of these users, so the effect of {} is unknown",
+                "{} decided for none of these users, so {} unknown",
                 text::count(untried, "rule"),
-                text::verb(untried, "it", "each"),
+                text::verb(untried, "its effect is", "their effects are"),
             ));
         }
         caveats
