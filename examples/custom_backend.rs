@@ -19,7 +19,7 @@ use flagstaff::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// A source that reads lines. Each line has the flags that are on, and leaves the others to the
+/// A source that reads lines. Each line lists the flags that are on. All other flags are left to the
 /// sources below.
 struct Lines;
 

@@ -1,6 +1,6 @@
 //! Flags on a plain hyper server: `cargo run --example gate`.
 //!
-//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FLAGSTAFF_ENVIRONMENT` its
+//! `ADDR` is the address to listen on (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FLAGSTAFF_ENVIRONMENT` its
 //! environment. `FEATURE_NEW_CHECKOUT=1` forces that flag on over it; overrides at `REDIS_URL` are on top of both.
 //! A mistake in the file fails the start; with `FLAGS_KEPT`, a path that keeps the last good flags, one in a flag does not.
 
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on {url}, flags from {path}; try:");
     println!("  curl -i {url}/checkout/v2   # 404 until new_checkout = true; {url}/ has all flags");
     loop {
-        // It fails for a while when there are no file descriptors left, and those who are here go on.
+        // It fails while there are no file descriptors left. Open connections go on.
         let Ok((stream, _)) = listener.accept().await.inspect_err(|e| eprintln!("{e}")) else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The routes have bodies of several types; a server wants one.
+/// Boxes the bodies of the routes, which have several types: a server needs one.
 fn boxed<B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static>(
     page: Page<B>,
 ) -> Page<BoxBody<Bytes, Infallible>> {

@@ -1,6 +1,6 @@
 //! A gRPC service behind a gate: `cargo run -p flagstaff-tests --example tonic`.
 //!
-//! The service is gRPC's health check, which needs no code generation. `ADDR` is where it listens
+//! The service is gRPC's health check, which needs no code generation. `ADDR` is the address to listen on
 //! (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file (the repository's
 //! `flags.toml`).
 

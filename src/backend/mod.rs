@@ -286,7 +286,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// The reason why the source did not take the change. Nothing was changed, unless the refusal
+    /// The reason why the source did not accept the change. Nothing was changed, unless the refusal
     /// is [`Refusal::Unconfirmed`] or [`Refusal::NotInForce`].
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
@@ -314,7 +314,7 @@ pub trait WritableBackend: Backend {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<LogEntry>, Refusal>> {
         let _ = (key, limit);
-        Box::pin(async { Err(Refusal::Unsupported("tell what was changed: it keeps no log")) })
+        Box::pin(async { Err(Refusal::Unsupported("list changes: it keeps no log")) })
     }
 
     /// Restores the entry before the change with this revision.

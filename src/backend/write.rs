@@ -126,22 +126,21 @@ impl Write {
         Self { plain: true, ..self }
     }
 
-    /// Refuses to take fields out of a forced or cleared flag, and to set values that no process
+    /// Refuses to remove fields from a forced or cleared flag, and to set values that no process
     /// could read.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         match (&self.operation, &*self.inherited) {
             (Operation::Set(patch), _) => patch.keep_variant_names().map_err(Refusal::failed),
             (_, []) => Ok(()),
             _ => Err(Refusal::Unsupported(
-                "take fields out in a change that is no `set`: an answer for everybody has none",
+                "remove fields in a change that is not a `set`: a forced value has no fields",
             )),
         }
     }
 }
 
-/// The reason why no field can be taken out of a forced value, which has no settings.
-pub(super) const NO_FIELDS: &str =
-    "it answers for everybody, and has no settings to take out: clear it as a whole";
+/// The reason why no field can be removed from a forced value.
+pub(super) const NO_FIELDS: &str = "a forced value has no settings to remove: clear it as a whole";
 
 /// A change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +230,7 @@ impl Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was changed since: the source now says ")?;
+        f.write_str("it was changed since: the source now has ")?;
         match &self.current {
             Some(current) => write!(f, "`{}`", line(current))?,
             None => f.write_str("nothing")?,

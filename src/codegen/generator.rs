@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_line_end_is_no_instruction() {
+    fn a_name_with_a_line_break_is_not_a_cargo_instruction() {
         let key = r#""x\ncargo::rustc-link-arg=-evil""#;
         let expired = format!("[flags.{key}]\nexpires = 2020-01-01\n");
         let doubtful = format!("[flags.{key}]\nvariants = {{ a = 1, b = 1 }}\ntags = [\"\"]\n");

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_and_tools_know_of_a_flag_is_in_the_manifest() {
+    fn descriptions_and_metadata_of_a_flag_are_in_the_manifest() {
         let text = r#"
             [flags.a]
             owner = "payments"

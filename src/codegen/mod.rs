@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_be_one_are_refused() {
+    fn names_that_become_one_constant_are_refused() {
         assert_eq!(
             error("[flags]\nnew-search = true\nnewSearch = true\n"),
             "`new-search` and `newSearch` are both `NEW_SEARCH` in Rust: rename one of them in \

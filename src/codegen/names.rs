@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_taken_apart_into_words() {
+    fn names_are_split_into_words() {
         for (name, upper, camel) in [
             ("new_checkout", "NEW_CHECKOUT", "NewCheckout"),
             ("new-search", "NEW_SEARCH", "NewSearch"),

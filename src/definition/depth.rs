@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_add_up_within_a_value_and_nowhere_else() {
+    fn levels_of_nesting_add_up_only_within_a_value() {
         let key = vec!["a"; 70].join(".");
 
         assert_eq!(too_deep(&format!("{key} = {{ {key} = 1 }}\n").repeat(100)), None);

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_by_several_is_looked_at_once() {
+    fn a_flag_that_several_flags_require_is_visited_once() {
         let edges = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4)];
 
         assert_eq!(slots(&requirements(&edges, 0)), [1, 3, 4, 2]);

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_attribute_is_hashed_as_its_text() {
+    fn an_attribute_is_hashed_as_its_string() {
         let context = Context::user("ana")
             .attribute("id", i64::MIN)
             .attribute("zero", 0)

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn marks_of_a_generation_that_somebody_still_asks_are_not_lost() {
+    fn marks_of_a_generation_that_is_still_evaluated_are_not_lost() {
         let mut marks = Marks::default();
         let old = Arc::clone(marks.with_room(3));
         old.note(1);

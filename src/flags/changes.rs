@@ -198,7 +198,7 @@ impl fmt::Display for Change {
         }
         write!(f, "{}: {}, ", line(&self.key), self.after)?;
         if self.fields.is_empty() {
-            return f.write_str("said by other sources");
+            return f.write_str("set by other sources");
         }
         f.write_str("changed")?;
         for (n, field) in self.fields.iter().enumerate() {

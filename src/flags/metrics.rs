@@ -103,7 +103,10 @@ pub(super) fn describe() {
         describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
     });
     foreign::call(|| {
-        describe_counter!(MISMATCHES, "Questions for a type that the value of the flag is not of");
+        describe_counter!(
+            MISMATCHES,
+            "Evaluations for another type than that of the value of the flag"
+        );
     });
     foreign::call(|| {
         describe_counter!(WARNED, "Values with another effect than expected, by kind");
@@ -112,7 +115,7 @@ pub(super) fn describe() {
         describe_gauge!(WARNINGS, "Values of a source with another effect than expected");
     });
     foreign::call(|| {
-        describe_gauge!(FLAGS, "How many flags a source lists");
+        describe_gauge!(FLAGS, "The number of flags that a source lists");
     });
 }
 

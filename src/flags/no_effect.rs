@@ -1,4 +1,4 @@
-//! Changes that are made and change no answer, and what holds them back.
+//! Changes that succeed but change no answer, and the reasons.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,8 +18,8 @@ use crate::{
 
 /// The reason why a change changes no answer of its flag.
 ///
-/// It is a part of the [`Outcome`](crate::write::Outcome) of a change, and
-/// [`Flags::without_effect`](crate::Flags::without_effect) finds it for one that is not made yet.
+/// The [`Outcome`](crate::write::Outcome) of a change has the reason.
+/// [`Flags::without_effect`](crate::Flags::without_effect) finds it for a change that is not made yet.
 ///
 /// # Example
 ///
@@ -52,13 +52,13 @@ pub struct NoEffect {
     pub why: String,
     /// The source that holds the change back, if one does.
     pub source: Option<Source>,
-    /// The location of what holds it back, if its source has locations.
+    /// The location of the setting that holds the change back, if its source has locations.
     pub place: Option<String>,
     /// A remedy: an imperative.
     pub help: Option<String>,
 }
 
-/// The kind of a reason for which a change changes no answer.
+/// The kind of reason why a change changes no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NoEffectKind {
@@ -70,22 +70,22 @@ pub enum NoEffectKind {
     Disabled,
     /// The time is outside of the active window.
     Inactive,
-    /// A flag that it requires is off for all users.
+    /// A required flag is off for all users.
     Prerequisite,
     /// The flag is forced on, and none of its variants that are on has a weight.
     StaysOff,
     /// The percentage or the rollout lets no user in.
     Nobody,
-    /// The setting does nothing without another one.
+    /// The setting has no effect without another one.
     Incomplete,
     /// One value or variant is served to all, so the draw that is changed does not take place.
     Undrawn,
-    /// The answers are those of the change already.
+    /// The answers are already those that the change would give.
     Already,
 }
 
 impl NoEffectKind {
-    /// Returns the word for it in JSON.
+    /// Returns the word for the kind in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -203,12 +203,12 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         if let Some(field) = undrawn {
             let why = format!("nothing is drawn beside `{field}`");
             let by = Some((after.origin(field), field));
-            let help = Some(format!("take `{field}` out as well"));
+            let help = Some(format!("remove `{field}`, too"));
             return Some(self.because(NoEffectKind::Undrawn, why, by, help));
         }
-        // To remove what the other sources have is to tidy up.
+        // Removing a setting that the other sources have, too, only tidies up.
         self.entries[1]?;
-        // A forced value removes settings, and what is removed needs nothing.
+        // A forced value removes settings, and a removed setting needs no other one.
         let is_set = |field: Field| definition.has(field) && !definition.removes(field);
         let set = touched.iter().filter(|&&field| is_set(field));
         let incomplete = set.into_iter().find_map(|field| {
@@ -216,7 +216,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             (definition.entries(needed) == 0).then_some((field, needed, why))
         });
         if let Some((field, needed, why)) = incomplete {
-            let why = format!("`{field}` does nothing, since {why}");
+            let why = format!("`{field}` has no effect, since {why}");
             let help = Some(format!("set `{needed}` as well"));
             return Some(self.because(NoEffectKind::Incomplete, why, None, help));
         }
@@ -226,7 +226,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         };
         let added = touched.iter().find(|field| field.adds_up() && definition.entries(**field) > 0);
         let help = added.map(|field| {
-            format!("`{field}` of all sources add up: take entries out of the source that has them")
+            format!("`{field}` of all sources add up: remove entries in the source that has them")
         });
         Some(self.because(NoEffectKind::Already, why.to_owned(), None, help))
     }
@@ -261,7 +261,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                 true => "change it in that source".to_owned(),
                 false => remedy.to_owned(),
             };
-            // Where an entry is taken out, there are no settings to which another one could be added.
+            // A removed entry has no settings to which another one could be added.
             let help = self.entries[1].is_some().then_some(help);
             self.because(kind, why.to_owned(), Some((source, field)), help)
         };
@@ -281,7 +281,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
         if let Some(required) = self.unmet(flag) {
             let why = format!("it requires `{required}`, which is never as required");
-            let remedy = format!("change `{required}`, or take it out of `requires`");
+            let remedy = format!("change `{required}`, or remove it from `requires`");
             return because(NoEffectKind::Prerequisite, &why, Field::Requires, &remedy);
         }
         let (percentage, field) = flag.percentage();
@@ -298,7 +298,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
     }
 
-    /// The evaluated settings that the source has differently.
+    /// Returns the evaluated settings that differ in the source.
     fn touched(&self) -> Vec<Field> {
         let below = self.stack.below(self.key, self.source);
         let below = below.as_ref().map(|below| &*below.definition);
@@ -332,11 +332,11 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
     }
 
-    /// Returns whether all that is evaluated is the same before.
+    /// Returns true if the change alters no setting that is evaluated.
     fn is_same(&self, after: &Resolved) -> bool {
         let Some(before) = self.flag[0] else { return false };
         let differences = before.definition.differences(&after.definition);
-        // Without entries, a list is as good as none.
+        // An empty list has no effect.
         let is_empty = |field: &Field| {
             let entries = |flag: &Resolved| flag.definition.entries(*field);
             entries(before) == 0 && entries(after) == 0
@@ -366,7 +366,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         differences.iter().all(|field| field.is_about()).then_some(field)
     }
 
-    /// Returns whether the off flag serves the same before.
+    /// Returns true if the off flag serves what it served before.
     fn off_is_same(&self, after: &Definition) -> bool {
         let served = |definition: &Definition| {
             let name = definition.off_variant()?.to_owned();
@@ -376,7 +376,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         self.flag[0].is_some_and(|before| served(&before.definition) == served(after))
     }
 
-    /// Returns whether a flag is off for all users.
+    /// Returns true if a flag is off for all users.
     fn is_off(&self, flag: &'a Resolved) -> bool {
         flag.state() == FlagState::Off || self.unmet(flag).is_some()
     }
@@ -394,7 +394,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                     || required(other).any(|required| self.is_unmet(required, &off));
                 off.insert(name, is_off);
             } else if begun.insert(name) {
-                // It is settled when all flags above it are.
+                // The flag is settled when all flags above it are.
                 open.push((name, true));
                 open.extend(required(other).map(|required| (&*required.flag, false)));
             }
@@ -407,7 +407,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     /// off for all users.
     fn is_unmet(&self, required: &Prerequisite, off: &HashMap<&str, bool>) -> bool {
         let Some(other) = (self.find)(&required.flag) else { return true };
-        // It requires itself.
+        // The flag requires itself.
         let Some(&is_off) = off.get(&*required.flag) else { return true };
         match &required.state {
             RequiredState::On => is_off,
@@ -424,7 +424,7 @@ fn required(flag: &Resolved) -> impl Iterator<Item = &Prerequisite> {
     flag.definition.rare().requires.value().into_iter().flatten()
 }
 
-/// Returns whether a flag is on for all users, and serves nothing beyond.
+/// Returns true if a flag is on for all users, and serves neither a value nor a variant.
 fn is_plainly_on(flag: &Resolved) -> bool {
     let rare = flag.definition.rare();
     let variants = rare.variants.value();

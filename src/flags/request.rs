@@ -288,7 +288,7 @@ pub fn is_enabled(key: impl FlagKey) -> bool {
     on.unwrap_or(false)
 }
 
-/// Returns whether the flag is on for the request that is being handled, with the reason and the
+/// Evaluates the flag as a boolean for the request that is being handled, with the reason and the
 /// source. See [`Snapshot::boolean`].
 ///
 /// Outside a request the value is `default`, the reason `ERROR` and the error code

@@ -314,7 +314,7 @@ impl Snapshot {
         plan.evaluate(context, self, visitor)
     }
 
-    /// Returns whether a flag is on, without the reason; `None` if no source has it.
+    /// Returns true if a flag is on, without the reason; `None` if no source has the flag.
     #[inline]
     pub(super) fn is_on(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
         match plan {

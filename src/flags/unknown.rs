@@ -34,8 +34,8 @@ impl Unknown {
         };
         self.compared.fetch_add(compared, Ordering::Relaxed);
         match similar {
-            Some(known) => warn!(flag = name, similar = known, "no source knows this flag"),
-            None => warn!(flag = name, "no source knows this flag"),
+            Some(known) => warn!(flag = name, similar = known, "no source has this flag"),
+            None => warn!(flag = name, "no source has this flag"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Typed questions, each a view of one evaluation.
+//! Typed evaluations: the same evaluation, read as different types.
 
 use std::any::type_name;
 
@@ -13,13 +13,13 @@ use crate::{
 /// The content of a flag for one context.
 #[derive(Clone, Copy)]
 enum Content<'a> {
-    /// On or off: that of a flag without variants.
+    /// On or off, for a flag without variants.
     Gate(bool),
-    /// None of the variants that the flag has.
+    /// No variant, although the flag has variants.
     Nothing,
-    /// The value of a flag that has one for all users.
+    /// The value of a flag that has one value for all users.
     Constant(&'a Value<'static>),
-    /// A variant: its value, or else its name.
+    /// A variant: its value, or its name if it has no value.
     Variant(&'a Arm),
 }
 
@@ -85,7 +85,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Returns the float that an integer is exactly, if there is one.
+/// Returns the float that equals an integer, if there is one.
 #[inline]
 fn exact(number: i64) -> Option<f64> {
     let float = number as f64;
@@ -94,11 +94,11 @@ fn exact(number: i64) -> Option<f64> {
 }
 
 impl Snapshot {
-    /// Returns whether the flag is on for `context`, with the reason and the source.
+    /// Evaluates the flag as a boolean for `context`, with the reason and the source.
     ///
-    /// The answer is `default` if no source has the flag, and never for a flag that is off. A flag is off
-    /// if a step turns it off, or if the variant that is served
-    /// [counts as off](crate::definition::Variants::counts_as_off).
+    /// The value is `default` if no source has the flag, and `false` if the flag is off. A flag is
+    /// off if a step turns it off, or if the variant that is served [counts as
+    /// off](crate::definition::Variants::counts_as_off).
     ///
     /// # Example
     ///
@@ -126,10 +126,11 @@ impl Snapshot {
         }
     }
 
-    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
-    /// if it has no variants.
+    /// Returns the name of the variant that `context` is served; `default` if no source has the
+    /// flag, or if the flag has no variants.
     ///
-    /// While the flag is off, that is its [off variant](crate::Definition::off_variant), or else `default`.
+    /// While the flag is off, returns its [off variant](crate::Definition::off_variant), or else
+    /// `default`.
     ///
     /// # Example
     ///
@@ -158,8 +159,8 @@ impl Snapshot {
         self.named_variant(&key, context).unwrap_or(default)
     }
 
-    /// Returns the flag's text for `context`, borrowed from this snapshot; `default` if no source has the
-    /// flag, or if its value is something else.
+    /// Evaluates the flag as a string for `context`, borrowed from this snapshot; `default` if no
+    /// source has the flag, or if its value has another type.
     ///
     /// # Example
     ///
@@ -195,27 +196,28 @@ impl Snapshot {
         self.read(&key, context, "string", Content::string).unwrap_or(default)
     }
 
-    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
-    /// is something else.
+    /// Evaluates the flag as an integer for `context`; `default` if no source has the flag, or if
+    /// its value has another type.
     ///
-    /// A whole number with decimals, such as `3.0`, is a whole number: JSON has one kind of number.
+    /// A number with decimals whose value is whole, such as `3.0`, is an integer: JSON has one kind
+    /// of number.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.read(&key, context, "integer", Content::integer).unwrap_or(default)
     }
 
-    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
-    /// if its value is something else.
+    /// Evaluates the flag as a number for `context`, integers included; `default` if no source has
+    /// the flag, or if its value has another type.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
         self.read(&key, context, "float", Content::float).unwrap_or(default)
     }
 
-    /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// has the flag, or if its value does not fit.
+    /// Evaluates the flag as any type that can be deserialized for `context`; `default` if no
+    /// source has the flag, or if its value does not fit the type.
     ///
-    /// This goes through the value at each call. Text and numbers cost less by
-    /// [`string`](Self::string), [`integer`](Self::integer) and [`float`](Self::float).
+    /// The value is deserialized at each call. For strings and numbers, [`string`](Self::string),
+    /// [`integer`](Self::integer) and [`float`](Self::float) cost less.
     ///
     /// # Example
     ///
@@ -255,7 +257,7 @@ impl Snapshot {
         self.read(&key, context, type_name::<T>(), Content::deserialize).unwrap_or(default)
     }
 
-    /// Answers with the name of the variant that is served, if the flag has variants.
+    /// Evaluates to the name of the variant that is served, if the flag has variants.
     #[inline]
     pub(super) fn named_variant(
         &self,
@@ -265,8 +267,8 @@ impl Snapshot {
         self.read(key, context, "variant", Content::variant)
     }
 
-    /// Answers with what `read` makes of a flag's content; without a value where it makes nothing
-    /// of it, and where no source has the flag.
+    /// Evaluates a flag, and reads its content with `read`. The answer has no value if `read` returns none,
+    /// or if no source has the flag.
     #[inline]
     fn read<'a, T>(
         &'a self,
@@ -316,8 +318,8 @@ impl Snapshot {
 }
 
 impl Flags {
-    /// Returns whether the flag is on for `context`, with the reason and the source. It is `default` if
-    /// no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    /// Evaluates the flag as a boolean for `context`, with the reason and the source. The value is
+    /// `default` if no source has the flag, or if the flag's value is not a boolean. See [`Snapshot::boolean`].
     ///
     /// # Example
     ///
@@ -342,8 +344,8 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.boolean(&key, context, default))
     }
 
-    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
-    /// if it has no variants. See [`Snapshot::variant`].
+    /// Returns the name of the variant that `context` is served; `default` if no source has the
+    /// flag, or if the flag has no variants. See [`Snapshot::variant`].
     ///
     /// # Example
     ///
@@ -371,10 +373,10 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.variant(&key, context, default))
     }
 
-    /// Returns the flag's text for `context`; `default` if no source has the flag, or if its value is
-    /// something else.
+    /// Evaluates the flag as a string for `context`; `default` if no source has the flag, or if its
+    /// value has another type.
     ///
-    /// It is a copy. [`Snapshot::string`] and [`RequestFlags::string`] lend the text.
+    /// The string is a copy. [`Snapshot::string`] and [`RequestFlags::string`] borrow it.
     ///
     /// # Example
     ///
@@ -405,8 +407,8 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.string(&key, context, default).map(str::to_owned))
     }
 
-    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
-    /// is something else.
+    /// Evaluates the flag as an integer for `context`; `default` if no source has the flag, or if
+    /// its value has another type.
     ///
     /// # Example
     ///
@@ -432,8 +434,8 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.integer(&key, context, default))
     }
 
-    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
-    /// if its value is something else.
+    /// Evaluates the flag as a number for `context`, integers included; `default` if no source has
+    /// the flag, or if its value has another type.
     ///
     /// # Example
     ///
@@ -459,8 +461,8 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.float(&key, context, default))
     }
 
-    /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// has the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// Evaluates the flag as any type that can be deserialized for `context`; `default` if no
+    /// source has the flag, or if its value does not fit the type. See [`Snapshot::value`].
     ///
     /// # Example
     ///
@@ -494,8 +496,8 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Returns whether the flag is on for this request, with the reason and the source. It is `default`
-    /// if no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    /// Evaluates the flag as a boolean for this request, with the reason and the source. The value is
+    /// `default` if no source has the flag, or if the flag's value is not a boolean. See [`Snapshot::boolean`].
     ///
     /// # Example
     ///
@@ -520,8 +522,8 @@ impl RequestFlags {
         self.ask(|snapshot, context| snapshot.boolean(key, context, default))
     }
 
-    /// Returns the name of the variant that this request is served; `default` if no source has the flag,
-    /// or if it has no variants. See [`Snapshot::variant`].
+    /// Returns the name of the variant that this request is served; `default` if no source has the
+    /// flag, or if the flag has no variants. See [`Snapshot::variant`].
     ///
     /// # Example
     ///
@@ -544,8 +546,8 @@ impl RequestFlags {
         self.ask(|snapshot, context| snapshot.variant(key, context, default))
     }
 
-    /// Returns the flag's text for this request; `default` if no source has the flag, or if its value is
-    /// something else. See [`Snapshot::string`].
+    /// Evaluates the flag as a string for this request; `default` if no source has the flag, or if
+    /// its value has another type. See [`Snapshot::string`].
     ///
     /// # Example
     ///
@@ -568,8 +570,8 @@ impl RequestFlags {
         self.ask(|snapshot, context| snapshot.string(key, context, default))
     }
 
-    /// Returns the flag's whole number for this request; `default` if no source has the flag, or if its
-    /// value is something else.
+    /// Evaluates the flag as an integer for this request; `default` if no source has the flag, or
+    /// if its value has another type.
     ///
     /// # Example
     ///
@@ -592,8 +594,8 @@ impl RequestFlags {
         self.ask(|snapshot, context| snapshot.integer(key, context, default))
     }
 
-    /// Returns the flag's number for this request, a whole one too; `default` if no source has the flag,
-    /// or if its value is something else.
+    /// Evaluates the flag as a number for this request, integers included; `default` if no source
+    /// has the flag, or if its value has another type.
     ///
     /// # Example
     ///
@@ -616,8 +618,8 @@ impl RequestFlags {
         self.ask(|snapshot, context| snapshot.float(key, context, default))
     }
 
-    /// Returns the flag's value for this request, as any type that can be deserialized; `default` if no
-    /// source has the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// Evaluates the flag as any type that can be deserialized for this request; `default` if no
+    /// source has the flag, or if its value does not fit the type. See [`Snapshot::value`].
     ///
     /// # Example
     ///

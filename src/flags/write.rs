@@ -347,7 +347,7 @@ pub enum WriteError {
         error: BackendError,
     },
     /// The source refused the change or could not be reached. Nothing was changed.
-    #[error("source `{name}` did not take the change")]
+    #[error("source `{name}` did not accept the change")]
     #[non_exhaustive]
     Failed {
         /// The name of the source.

@@ -1,4 +1,4 @@
-//! The flags and the context that a gate or a switch asks.
+//! The question of a gate or a switch: its flags, and the context that they are evaluated for.
 
 use std::{
     cell::Cell, convert::Infallible, fmt, mem::ManuallyDrop, panic::Location, sync::Arc,
@@ -19,11 +19,11 @@ use crate::{
     model::Context,
 };
 
-/// All that a gate or a switch asks: of which requests, of which flags, and for whom.
+/// The question of a gate or a switch: its requests, its flags, and the source of the context.
 pub(super) struct Question<X = Infallible> {
     pub(super) condition: Condition,
     source: Source<X>,
-    /// The requests that are asked about; all if there is none.
+    /// Selects the requests that the question applies to; all requests if `None`.
     only: Option<Arc<Predicate>>,
 }
 
@@ -37,13 +37,13 @@ pub(super) enum Asked<X> {
 }
 
 impl Question {
-    /// Asks of one flag. `kind` is the kind of layer that asks, in a word.
+    /// Creates a question about one flag. `kind` is the word for the layer in warnings.
     #[track_caller]
     pub(super) fn one(kind: &'static str, requirement: Requirement) -> Self {
         Self::of(kind, Condition::one(requirement))
     }
 
-    /// Asks of several flags; `None` without requirements.
+    /// Creates a question about several flags; `None` without requirements.
     #[track_caller]
     pub(super) fn several(
         kind: &'static str,
@@ -82,7 +82,7 @@ impl<X> Question<X> {
         Question { condition, source, only }
     }
 
-    /// Asks about requests only that also meet `predicate`.
+    /// Restricts the question to requests that also meet `predicate`.
     pub(super) fn only(
         mut self,
         predicate: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
@@ -95,10 +95,10 @@ impl<X> Question<X> {
         self
     }
 
-    /// Returns the answer to all requests; `None` if that depends on the request, or there are no
-    /// flags to ask before there is one.
+    /// Returns the one answer for all requests; `None` if the answer depends on the request, or if the
+    /// flags are not known before there is a request.
     ///
-    /// Requests that the gate or switch does not apply to are left out. They may wait when they are
+    /// Requests that the gate or switch does not apply to are ignored here. They may wait when they are
     /// called.
     pub(super) fn settled(&self) -> Option<bool> {
         let Source { own, anonymous: context, .. } = &self.source;
@@ -111,7 +111,7 @@ impl<X> Question<X> {
         }
     }
 
-    /// Has `waker` woken when [`settled`](Self::settled) may change.
+    /// Wakes `waker` when the result of [`settled`](Self::settled) may have changed.
     pub(super) fn wake(&self, waker: &Waker) -> Option<Wake> {
         Wake::new(self.source.own.as_ref().map(|own| &own.flags), waker)
     }
@@ -130,7 +130,7 @@ impl<X> Question<X> {
 }
 
 impl<X: Refusal> Question<X> {
-    /// Asks if a request may pass a gate.
+    /// Decides if a request may pass a gate.
     #[inline]
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Asked<X> {
         if self.is_plainly_open(request) || !self.applies_to(request) {
@@ -150,8 +150,8 @@ impl<X: Refusal> Question<X> {
         }
     }
 
-    /// Asks which of two services gets a request, and whom the response is for. `denied` gets the flag that
-    /// decided, if the answer is no.
+    /// Decides which of two services gets a request, and for which users the response is. If the answer is
+    /// no, `denied` gets the flag that decided.
     #[inline]
     pub(super) fn choose<B>(
         &self,
@@ -168,8 +168,8 @@ impl<X: Refusal> Question<X> {
     }
 
     /// Returns true if one flag of the question's own, on for all users, opens a gate to all requests.
-    /// `false` means nothing: then [`ask`](Self::ask) looks further.
-    // Apart from the rest, since most gates are open, and this moves nothing through memory.
+    /// If `false`, the answer is still open, and [`ask`](Self::ask) finds it.
+    // Separate from the rest, since most gates are open, and this moves nothing through memory.
     #[inline]
     fn is_plainly_open<B>(&self, request: &Request<B>) -> bool {
         let Source { own: Some(own), extractor: None, .. } = &self.source else { return false };
@@ -179,7 +179,7 @@ impl<X: Refusal> Question<X> {
             && own.flags.read(|flags| self.condition.is_plainly_met(flags))
     }
 
-    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+    /// Calls `ask` with the flags that are pinned for the request, else with the question's own flags.
     #[inline]
     fn ask<B, R>(
         &self,
@@ -190,7 +190,7 @@ impl<X: Refusal> Question<X> {
     }
 }
 
-/// Takes the flag that closed a gate, and notes it in the log.
+/// Returns the flag that closed a gate, and logs it.
 #[cold]
 pub(super) fn denied(denied: Cell<Option<GateDenied>>) -> GateDenied {
     let denied = denied.into_inner().expect("a condition that is not met sets it");
@@ -203,18 +203,18 @@ pub(super) fn denied(denied: Cell<Option<GateDenied>>) -> GateDenied {
 enum Whose {
     /// The question's own extractor.
     Extracted,
-    /// It was there before.
+    /// An earlier layer.
     Known,
 }
 
-/// Whom to ask, and for whom.
+/// The flags to ask, and the origin of the context.
 struct Source<X> {
     asker: Asker,
     own: Option<Own>,
     extractor: Option<Arc<Extractor<X>>>,
     /// The headers that the extractor reads, as `Vary` lists them.
     headers: Option<Arc<str>>,
-    /// Whom to ask for without an extractor; made once.
+    /// The context without an extractor; made once.
     anonymous: Context<'static>,
 }
 
@@ -236,9 +236,9 @@ impl<X: Refusal> Source<X> {
         let extracted = move |view: &View<'_, '_>| ask(view, Whose::Extracted);
         let ask = move |view: &View<'_, '_>| ask(view, Whose::Known);
         let pinned = |pinned: &RequestFlags| match &self.own {
-            // One request, one truth: but flags that were named are not exchanged for others.
+            // The flags pinned for the request win, unless the layer was given flags of another owner.
             Some(own) if own.owner != pinned.snapshot().owner() => {
-                // Who asks is known all the same, unless there is a word on that too.
+                // The pinned context still holds, unless the layer has an extractor of its own.
                 let ask = |snapshot: &Snapshot| pinned.view(snapshot, ask);
                 self.extractor.is_none().then(|| own.flags.read(ask))
             }
@@ -248,7 +248,7 @@ impl<X: Refusal> Source<X> {
             return Ok(answer);
         }
         let Some(Own { flags, .. }) = &self.own else {
-            // Something in between may have taken the extensions away.
+            // A service in between may have removed the extensions.
             return Ok(RequestFlags::with_current(|current| match current {
                 Some(current) => current.view(current.snapshot(), ask),
                 None => ask(&View::NoFlags { asker: self.asker }),
@@ -278,7 +278,7 @@ pub(super) fn list(names: &[HeaderName]) -> Option<Arc<str>> {
     (!names.is_empty()).then(|| names.join(", ").into())
 }
 
-// By hand, here and below, since refusals need not be `Clone` or `Debug`.
+// Not derived, here and below, since refusals need not be `Clone` or `Debug`.
 impl<X> Clone for Question<X> {
     fn clone(&self) -> Self {
         let Self { condition, source, only } = self;

@@ -10,13 +10,13 @@ use http::{
 /// The users that a response is for.
 pub(super) enum Audience {
     Everybody,
-    /// The users of a flag that depends on the context. With the request headers that the context
+    /// The users of a flag that depends on the context, with the request headers that the context
     /// was derived from, as `Vary` lists them.
     Some(Option<Arc<str>>),
 }
 
 impl Audience {
-    /// Keeps caches from giving the response to other users.
+    /// Keeps caches from serving the response to other users.
     pub(super) fn limit(self, headers: &mut HeaderMap) {
         let Self::Some(names) = self else { return };
         make_private(headers);

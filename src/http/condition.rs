@@ -74,7 +74,7 @@ impl Condition {
         view.is_plainly_on(&self.first.flag) || self.is_first_met(view, denied)
     }
 
-    /// Returns the result of [`is_met`](Self::is_met), and evaluates the flag at once.
+    /// Returns the result of [`is_met`](Self::is_met), but skips the check for flags that are on for all users.
     #[inline]
     pub(super) fn is_met_by(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
         match self.is_plain {

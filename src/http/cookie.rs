@@ -13,7 +13,7 @@ use super::{
 
 use crate::text::line;
 
-/// A signed cookie that gives visitors a lasting id if the extractor finds no user. So a percentage
+/// A signed cookie that gives visitors a lasting id if the extractor finds no user. A percentage then
 /// has one answer for a visitor on every visit.
 ///
 /// The id is random. A request without the cookie gets a new id, and its response sets the cookie:
@@ -212,7 +212,7 @@ impl Identify for Visitors {
 
     fn known(&self, request: &RequestHead<'_>) -> Option<Visitor> {
         let lines = request.headers.get_all(COOKIE).into_iter();
-        // One by one: other cookies on the line may have any bytes, which browsers send unchanged.
+        // Parsed one by one: other cookies on the line may have any bytes, which browsers send unchanged.
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
         let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
         let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());

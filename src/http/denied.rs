@@ -1,4 +1,4 @@
-//! The reason for which a gate was closed.
+//! The reason why a gate was closed.
 
 use std::{error::Error, fmt, sync::Arc};
 

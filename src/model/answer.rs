@@ -70,7 +70,7 @@ impl<T> Answer<T> {
         let details = self.error_code?.details();
         Some(match self.cause {
             Cause::UnknownVariant => {
-                "the enum does not know the variant that is served, so its default is served".into()
+                "the enum lacks the variant that is served, so its default is served".into()
             }
             Cause::NoUnit(unit) => format!(
                 "the flag draws by `{unit}`, and the context has no such attribute that can be drawn by"
@@ -342,7 +342,7 @@ impl fmt::Display for Cause {
             Self::UnknownFlag => "no source has it",
             Self::Rejected => "its definition was rejected, and there is no former one",
             Self::TypeMismatch => "its value is of another type",
-            Self::UnknownVariant => "the enum that asks does not know the variant that it serves",
+            Self::UnknownVariant => "the enum of the caller lacks the variant that it serves",
             Self::NoFlags => "no flags are in scope",
             Self::Test => "the running test overrides it",
         })
@@ -427,7 +427,7 @@ impl ErrorCode {
 
     const fn details(self) -> &'static str {
         match self {
-            Self::FlagNotFound => "no source knows this flag, so the default is served",
+            Self::FlagNotFound => "no source has this flag, so the default is served",
             Self::TargetingKeyMissing => {
                 "the flag is for a share of the users and the context names no user"
             }

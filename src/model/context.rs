@@ -438,7 +438,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_none_is_absent() {
+    fn none_is_an_absent_value() {
         let none = None::<&str>;
 
         let context = Context::user(none)

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error() {
+    fn an_operand_that_does_not_fit_its_operator_is_an_error() {
         assert_eq!(Model::deserialize(&Value::from("plain")).unwrap(), Model::Plain);
         assert_eq!(f64::deserialize(&Value::from(2)).unwrap(), 2.0);
         assert!(Model::deserialize(&Value::from("other")).is_err());

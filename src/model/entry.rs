@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_takes_three_words_whatever_it_says() {
+    fn every_entry_takes_three_machine_words() {
         assert_eq!(size_of::<Entry>(), 3 * size_of::<usize>());
     }
 

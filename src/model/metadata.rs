@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_patch_changes_the_facts_that_it_names_and_keeps_what_it_takes_away() {
+    fn a_patch_changes_the_facts_that_it_names_and_records_removals() {
         let mut patch = Metadata::from([("a", "1"), ("b", "2")]);
         patch.merge(&Metadata::new().without("a").with("c", true));
         let mut below = Metadata::from([("a", 9), ("d", 4)]);

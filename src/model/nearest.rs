@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_recognised_and_other_words_are_not() {
+    fn typos_are_recognised_and_other_words_are_not() {
         for (word, name) in [
             ("enabeld", "enabled"),
             ("enable", "enabled"),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_tie_the_safe_word_is_nearest() {
+    fn on_a_tie_the_word_that_closes_is_nearest() {
         for word in ["of", "fof"] {
             assert_eq!(nearest(word, ["on", "off"]), Some("off"), "{word}");
             assert_eq!(nearest(word, ["off", "on"]), Some("off"), "{word}");

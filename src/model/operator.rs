@@ -154,21 +154,19 @@ operators! {
         "The attribute is this number or a smaller one.",
         "10", "10", "10.5";
     Contains, "contains", Texts, true,
-        "The attribute has this text somewhere in it.",
+        "The attribute contains this string.",
         r#""bot""#, r#""googlebot/2.1""#, r#""curl""#;
     StartsWith, "starts_with", Texts, true,
-        "The attribute begins with this text.",
+        "The attribute begins with this string.",
         r#""+49""#, r#""+49 30 123""#, r#""+43 1 123""#;
     EndsWith, "ends_with", Texts, true,
-        "The attribute ends with this text.",
+        "The attribute ends with this string.",
         r#""@example.com""#, r#""ana@example.com""#, r#""ana@example.org""#;
     Matches, "matches", Texts, true,
-        "This regular expression (of the `regex` crate) finds something in the attribute; `^` and \
-         `$` make it the whole.",
+        "This regular expression (of the `regex` crate) matches a part of the attribute; `^` and `$` anchor it to the whole.",
         "'^SM-[A-Z]\\d+$'", r#""SM-G991""#, r#""Pixel 9""#;
     Glob, "glob", Texts, true,
-        "The whole attribute has this form: `*` is any text, `?` one byte, `[ab]` one of these, \
-         `{a,b}` either.",
+        "The whole attribute has this form: `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}` either.",
         r#""/api/*""#, r#""/api/users/1""#, r#""/web""#;
     Semver, "semver", Texts, false,
         "The attribute is a version that this requirement of Cargo's allows.",

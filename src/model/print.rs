@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_text_is_told_apart_by_its_start_its_end_and_its_length() {
+    fn longer_strings_differ_by_start_end_or_length() {
         let print = Print::of("company.of.user.plan");
 
         assert!(!print.is_whole());
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_itself_and_no_other() {
+    fn a_string_equals_only_itself() {
         for length in 0..40 {
             let text = "a".repeat(length);
             let printed = Printed::new(&*text);

@@ -28,51 +28,51 @@ macro_rules! settings {
             /// The team or person responsible for the flag.
             owner: String, Owner
                 => r#""payments""#, Roles::new(Effect::None);
-            /// Free words to find it by.
+            /// Free words to find the flag by.
             tags: Vec<String>, Tags of String
                 => r#"["checkout"]"#, Roles::new(Effect::None);
-            /// The date on which it was introduced.
+            /// The date on which the flag was introduced.
             created: SystemTime, Created
                 => "2026-11-01", Roles::new(Effect::None);
-            /// The date on which it should be gone from the code. Evaluation does not look at it.
+            /// The date on which the flag should be gone from the code. Evaluation ignores it.
             expires: SystemTime, Expires
                 => "2027-02-01", Roles::new(Effect::None);
             /// The kill switch: `false` is off for all users. On by default.
             enabled: bool = true, Enabled
                 => "false", Roles::new(Effect::Share).step(1).whole();
-            /// Targeting keys for whom it is off, whatever the other settings are.
+            /// Targeting keys for whom the flag is off, whatever the other settings are.
             denied_users: Vec<String>, DeniedUsers of String
                 => r#"["mallory"]"#, Roles::new(Effect::Denies).step(4).counted("user");
-            /// Groups for whose members it is off, whatever the other settings are.
+            /// Groups for whose members the flag is off, whatever the other settings are.
             denied_groups: Vec<String>, DeniedGroups of String
                 => r#"["banned"]"#,
                 Roles::new(Effect::Denies).step(5).counted("group").reads_attributes();
-            /// Targeting keys for whom it is on, outside the percentage too.
+            /// Targeting keys for whom the flag is on, also outside of the percentage.
             allowed_users: Vec<String>, AllowedUsers of String
                 => r#"["internal_tester_1"]"#,
                 Roles::new(Effect::Allows).step(6).counted("user").lifted().whole();
-            /// Groups for whose members it is on, outside the percentage too.
+            /// Groups for whose members the flag is on, also outside of the percentage.
             allowed_groups: Vec<String>, AllowedGroups of String
                 => r#"["employees"]"#,
                 Roles::new(Effect::Allows).step(7).counted("group").lifted().whole().reads_attributes();
-            /// The share of all other users for whom it is on. All of them by default.
+            /// The share of all other users for whom the flag is on. All of them by default.
             percentage: Percentage = Percentage::HUNDRED, Percentage
                 => "10", Roles::new(Effect::Share).step(10).lifted().whole();
 
             rare:
 
             /// A mark of flags that are meant to stay, such as switches for operations. They never expire,
-            /// and are never reported as stale. Evaluation does not look at it.
+            /// and are never reported as stale. Evaluation ignores it.
             permanent: bool = false, Permanent
                 => "true", Roles::new(Effect::None);
-            /// Facts for people and other tools: strings, numbers and booleans by name. They are shown and
-            /// exported. Evaluation does not look at them.
+            /// Facts for people and other tools: strings, numbers and booleans by name. They are shown
+            /// and exported. Evaluation ignores them.
             metadata: Metadata, Metadata
                 => r#"{ issue = "PAY-412" }"#, Roles::new(Effect::None);
-            /// A mark of flags whose values may be shown to browsers. Evaluation does not look at it.
+            /// A mark of flags whose values may be shown to browsers. Evaluation ignores it.
             client: bool = false, Client
                 => "true", Roles::new(Effect::None);
-            /// A mark of flags that testers may set for themselves. Evaluation does not look at it.
+            /// A mark of flags that testers may set for themselves. Evaluation ignores it.
             testable: bool = false, Testable
                 => "true", Roles::new(Effect::None);
             /// Other flags that have to be on or off, or to serve a variant, for the same context.
@@ -83,39 +83,39 @@ macro_rules! settings {
                 => r#"[{ when = { country = "DE" }, serve = true }]"#,
                 Roles::new(Effect::Narrows).step(8).counted("rule").lifted().redraws().reads_attributes();
             /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
-            /// percentage of a stronger source takes it away.
+            /// percentage of a stronger source removes it.
             rollout: Rollout, Rollout
                 => "{ stages = [{ percentage = 100, at = 2026-12-01 }] }",
                 Roles::new(Effect::Share).step(9).lifted();
-            /// The window of time in which it can be on. Outside of it, it is off for all users.
+            /// The window of time in which the flag can be on. Outside of the window, the flag is off for all users.
             active: Active, Active
                 => "{ until = 2026-12-01 }", Roles::new(Effect::Narrows).step(2).lifted();
-            /// The value that it serves to all for whom it is on, never a boolean. While it is off, callers get
-            /// their own defaults.
+            /// The value that the flag serves to all users for whom it is on, never a boolean. While
+            /// the flag is off, callers get their own defaults.
             value: Constant, Value
                 => "50", Roles::new(Effect::None).step(13);
-            /// The variant that is served to all for whom it is on and no rule chooses one, instead of a
-            /// draw by weight.
+            /// The variant that is served to all users for whom the flag is on and no rule chooses one,
+            /// instead of a draw by weight.
             serve: String, Serve
                 => r#""treatment""#, Roles::new(Effect::Narrows).step(14);
-            /// The variants that it serves beyond on and off, with their weights.
+            /// The variants that the flag serves beyond on and off, with their weights.
             variants: Variants, Variants
                 => "{ control = 50, treatment = 50 }", Roles::new(Effect::Narrows).step(16).redraws();
-            /// The variant that is served while it is off, or `default` for none. By default the first of
-            /// these whose value is not `true`: `off`, `control`, and the one whose value is `false`.
+            /// The variant that is served while the flag is off, or `default` for none. By default the
+            /// first of these whose value is not `true`: `off`, `control`, and the one whose value is `false`.
             off: String, Off
                 => r#""control""#,
                 Roles::new(Effect::None).step(17).needs(Field::Variants, "the flag has no variants");
-            /// The share of those for whom it is on who are drawn into its variants. It is off for the
-            /// others. All of them by default.
+            /// The share of the users with the flag on who are drawn into its variants. The flag is off
+            /// for the others. All of them by default.
             traffic: Percentage = Percentage::HUNDRED, Traffic
                 => "20",
                 Roles::new(Effect::Narrows)
                     .step(15)
                     .lifted()
                     .needs(Field::Variants, "the flag has no variants");
-            /// The unit that buckets of the percentage, the traffic and the variants are drawn by. All who
-            /// share an attribute are served alike; `request` draws a sample of requests. The targeting
+            /// The unit that buckets of the percentage, the traffic and the variants are drawn by. All
+            /// users who share an attribute are served alike; `request` draws a sample of requests. The targeting
             /// key by default. Rules have a unit of their own.
             bucket_by: BucketBy = BucketBy::TargetingKey, BucketBy
                 => r#""company.id""#,
@@ -124,13 +124,13 @@ macro_rules! settings {
             /// draw the same users, and a new salt draws new ones.
             salt: String, Salt
                 => r#""checkout""#, Roles::new(Effect::Selects).step(12).redraws();
-            /// The time that a source above this one may be unreachable before `on_stale` applies. For
-            /// ever by default.
+            /// The time that a source above this one may be unreachable before `on_stale` applies.
+            /// Without limit by default.
             stale_after: Duration, StaleAfter
                 => r#""5m""#,
                 Roles::new(Effect::None)
                     .step(18)
-                    .needs(Field::OnStale, "without `on_stale`, the last word is kept anyway");
+                    .needs(Field::OnStale, "without `on_stale`, the last values are kept anyway");
             /// The answer after that time. By default the last known values of the source are kept.
             on_stale: OnStale = OnStale::Keep, OnStale
                 => r#""declared""#,

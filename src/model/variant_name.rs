@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_kept_up_to_the_bound_and_known_ones_beyond_it() {
+    fn new_names_are_kept_up_to_the_bound_and_known_names_always() {
         let mut names = Names::new(2);
         names.keep("a").unwrap();
         names.keep("b").unwrap();

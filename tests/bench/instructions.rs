@@ -1,6 +1,6 @@
-//! Instructions of [`CALLS`] calls, counted by callgrind: exact, whatever else the machine does.
+//! The number of instructions of [`CALLS`] calls, counted by callgrind. It does not depend on the load of the machine.
 //!
-//! One call is the count divided by 10,000. The limits fail the run.
+//! The count of one call is that number divided by 10,000. A count above its limit fails the run.
 
 #![allow(missing_docs, reason = "gungraun's macros make public items")]
 
@@ -20,7 +20,7 @@ use workloads::{
     variants::{self, Varied},
 };
 
-/// Flags of which the everyday fixtures have this many.
+/// The number of flags in most fixtures.
 const FLAGS: usize = 100;
 
 type Loop = fn(&Fixture) -> usize;
@@ -33,8 +33,8 @@ fn targeted(run: Loop) -> (Fixture, Loop) {
     (Fixture::new(FLAGS, Shape::Targeted), run)
 }
 
-/// Fails the run when one call takes more instructions. The goals are in `src/docs/performance.md`;
-/// where a call misses its goal, the limit keeps it from getting worse.
+/// Fails the run if one call takes more instructions. The goals are in `src/docs/performance.md`. If a
+/// call misses its goal, the limit keeps it from getting worse.
 fn limit(instructions: u64) -> LibraryBenchmarkConfig {
     let mut callgrind = Callgrind::default();
     callgrind.hard_limits([(EventKind::Ir, instructions * CALLS as u64)]);

@@ -34,13 +34,13 @@ use tokio::{
 };
 
 const WRITES: u32 = 3_000;
-/// Flags beside the one that changes.
+/// The number of flags beside the one that changes.
 const OTHERS: u32 = 40;
-/// Overrides of the large store.
+/// The number of overrides in the large store.
 const MANY: u32 = 10_000;
-/// Changes of it, one every 10 milliseconds.
+/// The number of changes of the large store, one every 10 milliseconds.
 const CHANGES: u32 = 1_000;
-/// A change that takes longer is lost.
+/// The time after which a change counts as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
@@ -86,7 +86,7 @@ async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>
     let (stop, stopped) = oneshot::channel();
     let instance = thread::spawn(move || follow(port, ready, &seen, stopped));
     follows.await?;
-    // What the start has cost is not what following costs.
+    // Excludes the cost of the start from the cost of following.
     let before = (client.sent().await?, Instant::now());
 
     let writer = Redis::open(&format!("redis://127.0.0.1:{port}/"))?.handle();
@@ -99,9 +99,9 @@ async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>
         writer.write(&flag, Write::new(Operation::Disable).author("ana")).await?;
     }
     let took = before.1.elapsed().as_secs_f64();
-    // Those to the writer too, which are few.
+    // Includes the bytes to the writer, which are few.
     let transferred = client.sent().await? - before.0;
-    // The last changes may be on their way.
+    // The last changes may not have arrived yet.
     let seen = thread::spawn(move || {
         let mut visible = Vec::new();
         while !made.is_empty() {
@@ -128,7 +128,7 @@ async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>
     Ok(())
 }
 
-/// An instance in a thread of its own. Returns the time that this thread has run since the start.
+/// Runs an instance in a thread of its own. Returns the time that this thread has run since the start.
 fn follow(
     port: u16,
     ready: oneshot::Sender<()>,
@@ -141,7 +141,7 @@ fn follow(
         let flags = Flags::builder().source(redis).require_ready().start().await;
         let flags = flags.expect("the server is there");
         let mut events = flags.events();
-        // It announces itself and its flags first.
+        // The instance announces itself and its flags first.
         sleep(Duration::from_secs(2)).await;
         let before = run_time();
         let _ = ready.send(());
@@ -160,7 +160,7 @@ fn follow(
     })
 }
 
-/// The time that this thread has run on a processor.
+/// Returns the time that this thread has run on a processor.
 fn run_time() -> Duration {
     let statistics = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanos = statistics.split(' ').next().and_then(|nanos| nanos.parse().ok());
@@ -178,7 +178,7 @@ fn print(what: &str, times: &mut [Duration]) {
     );
 }
 
-/// A server that ends with this value.
+/// A server that stops when this value is dropped.
 struct Server(Child);
 
 impl Server {
@@ -191,13 +191,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended before.
+        // The server may have stopped already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Another client, with the protocol's inline commands.
+/// A client that sends the protocol's inline commands.
 struct Client(BufReader<TcpStream>);
 
 impl Client {

@@ -1,5 +1,5 @@
-//! How long it takes from renaming a new `flags.toml` into place until it is in force, and how long the
-//! first load takes.
+//! The time from renaming a new `flags.toml` into place until it is in force, and the time of the first
+//! load.
 //!
 //! ```console
 //! $ cargo bench -p flagstaff-tests --bench reload
@@ -14,7 +14,7 @@ use std::{
 
 use flagstaff::{File, Flags, definition::FlagsFile};
 
-/// What the watcher waits for after the last event, in milliseconds.
+/// The time that the watcher waits after the last event, in milliseconds.
 const QUIET: f64 = 50.0;
 
 #[tokio::main]
@@ -48,8 +48,8 @@ fn constant(flags: usize) -> String {
     format!("[flags]\n{flags}")
 }
 
-/// Reading a text as TOML, decoding and checking it, and all of it until flags can be asked. Other
-/// work on the machine only adds to it, so the best of several times is nearest to the truth.
+/// Measures reading a TOML file, decoding and checking it, and the time until flags can be evaluated.
+/// Other work on the machine only adds to the time, so the best of several runs is nearest to the truth.
 async fn load(name: &str, text: &str) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("flags.toml");

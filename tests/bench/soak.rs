@@ -33,7 +33,7 @@ mod server;
 mod support {
     //! The bound that `server` needs.
 
-    /// A recovery that takes longer has failed.
+    /// The time after which a recovery counts as failed.
     pub(crate) const BOUND: std::time::Duration = std::time::Duration::from_secs(60);
 }
 
@@ -44,7 +44,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 /// The panics of the log's subscriber, which are an attack.
 const PLANNED: &str = "a subscriber of the log panics";
 
-/// Flags of the file whose values are equal in each content of it.
+/// Two flags that have equal values in every version of the file.
 const PAIR: [&str; 2] = ["left", "right"];
 
 fn main() -> ExitCode {
@@ -78,7 +78,7 @@ async fn run() -> Result<bool> {
     let mut rows: BTreeMap<usize, Row> = BTreeMap::new();
     let mut failed = false;
     while Instant::now() < end && !failed {
-        // Every attack has its turn before one comes again.
+        // Every attack runs once before one runs again.
         for index in world.chance.shuffled(ATTACKS.len()) {
             let (name, attack) = &ATTACKS[index];
             let tries = attack(&mut world)?;
@@ -193,7 +193,7 @@ impl Chance {
     }
 }
 
-/// The numbers that are written: each is larger than the one before.
+/// The numbers that were written last. Each number is larger than the one before.
 #[derive(Default)]
 struct Written {
     file: AtomicI64,
@@ -219,7 +219,7 @@ impl World {
         let written = Arc::new(Written::default());
         fs::write(&path, file(0, ""))?;
         store(server.port(), 0);
-        // A second for an answer would make most of this wait for the fault to be noticed.
+        // With the default of one second, most of the run would wait for faults to be noticed.
         let redis = Redis::open(&wire.url())?.response_timeout(Duration::from_millis(500));
         let redis = redis.on_lost_store(OnLostStore::Hold).max_fields(200);
         let below = Memory::new().with("in_force", false);
@@ -229,7 +229,7 @@ impl World {
         Ok(Self { flags, server, wire, path, written, chance, _directory: directory })
     }
 
-    /// Returns a content of the file with the next number.
+    /// Returns a version of the file with the next number.
     fn next_file(&mut self, more: &str) -> String {
         let number = self.written.file.load(Relaxed) + 1;
         let content = file(number, more);
@@ -267,7 +267,7 @@ impl World {
     }
 }
 
-/// A content of the file, in which one number is twice.
+/// Returns a version of the file that has one number twice.
 fn file(number: i64, more: &str) -> String {
     let [left, right] = PAIR;
     let constant =
@@ -279,7 +279,7 @@ fn file(number: i64, more: &str) -> String {
     )
 }
 
-/// Makes the store have this number, and the override that always stands, in one step.
+/// Stores this number, and the override that is always there, in one step.
 fn store(port: u16, number: i64) {
     let number = format!("{{\"variants\": {{\"it\": {{\"weight\": 1, \"value\": {number}}}}}}}");
     let script = "redis.call('DEL', KEYS[1]) \
@@ -287,7 +287,7 @@ fn store(port: u16, number: i64) {
     cli(port, &["EVAL", script, "1", "feature_flags", &number]);
 }
 
-/// One attack. Returns how many faults it made.
+/// An attack, which returns the number of faults that it made.
 type Attack = fn(&mut World) -> Result<usize>;
 
 const ATTACKS: &[(&str, Attack)] = &[
@@ -389,7 +389,7 @@ const ATTACKS: &[(&str, Attack)] = &[
             ));
             fs::write(&world.path, content)?;
             thread::sleep(Duration::from_millis(70));
-            // Everything that prints flags has to bear it.
+            // Printing flags and health must not panic on it.
             let _ = (world.flags.all(&Context::user(&*text)), world.flags.health());
             world.flags.explain(&*text, &Context::user(&*text)).to_string();
         }
@@ -409,7 +409,7 @@ const ATTACKS: &[(&str, Attack)] = &[
     }),
     ("malformed RESP on 30 connections", |world| {
         for _ in 0..30 {
-            // Some replies are passed on first, so that each step of a session has its turn.
+            // Some replies are passed on first, so that each step of a session is attacked at times.
             let replies = world.chance.below(8);
             world.wire.set(Mode::Garble { replies });
             world.wire.cut();
@@ -488,10 +488,10 @@ const ATTACKS: &[(&str, Attack)] = &[
     }),
 ];
 
-/// Writes that returned `Ok` and were not in force.
+/// The number of writes that returned `Ok` and were not in force.
 static OUT_OF_FORCE: AtomicU64 = AtomicU64::new(0);
 
-/// Text that means something to terminals, pages, shells, files or formats.
+/// Returns a string with characters that are special to terminals, pages, shells, files or formats.
 fn hostile(chance: &mut Chance) -> String {
     const PIECES: &[&str] = &[
         "\u{1b}]0;owned\u{7}",
@@ -524,7 +524,7 @@ fn hostile(chance: &mut Chance) -> String {
     text
 }
 
-/// Something that is not RESP, or not an answer to what was asked.
+/// Returns bytes that are not RESP, or are not an answer to the command.
 fn malformed(chance: &mut Chance) -> Vec<u8> {
     const LINES: &[&str] = &[
         "_\r\n",
@@ -572,19 +572,19 @@ enum Mode {
     Pass,
     /// Nothing arrives.
     Hang,
-    /// Something malformed comes in place of all but the first answers of a connection.
+    /// Malformed bytes replace all but the first answers of a connection.
     Garble {
         replies: usize,
     },
 }
 
-/// A wire to a server, which can be made bad.
+/// A proxy to a server that can inject faults.
 struct Wire {
     port: u16,
     state: Arc<Mutex<(Mode, Vec<Weak<Ends>>)>>,
 }
 
-/// The client and the server of a connection, which is closed when neither way is passed on any more.
+/// The client and the server of a connection, which is closed when both directions have ended.
 type Ends = [TcpStream; 2];
 
 impl Wire {
@@ -639,7 +639,7 @@ fn pass(ends: &Ends, answers: bool, mut chance: Chance, state: &Mutex<(Mode, Vec
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         let mode = state.lock().expect("it does not panic").0;
         let sent = match mode {
-            // What is lost is lost: the client has to give the connection up.
+            // The bytes are lost: the client has to give up the connection.
             Mode::Hang => continue,
             Mode::Garble { replies } if answers && passed >= replies => {
                 let _ = to.write_all(&malformed(&mut chance));
@@ -657,7 +657,7 @@ fn pass(ends: &Ends, answers: bool, mut chance: Chance, state: &Mutex<(Mode, Vec
     }
 }
 
-/// Threads that evaluate all the time, and compare the answers with what has to hold.
+/// Threads that evaluate all the time, and compare the answers with the invariants.
 struct Asking {
     enough: Arc<AtomicBool>,
     threads: Vec<thread::JoinHandle<Asked>>,
@@ -683,7 +683,7 @@ impl Asking {
                     for _ in 0..1_000 {
                         asked.round(&flags, &written, &mut last);
                     }
-                    // Leaves the processors to the attacks.
+                    // Leaves processor time to the attacks.
                     thread::sleep(Duration::from_millis(2));
                 }
                 asked
@@ -715,14 +715,14 @@ impl Asking {
 }
 
 impl Asked {
-    /// Asks seven questions of one snapshot.
+    /// Evaluates seven flags in one snapshot.
     fn round(&mut self, flags: &Flags, written: &Written, last: &mut (i64, i64)) {
         let (mallory, ana) = (Context::user("mallory"), Context::user("ana"));
         let snapshot = flags.snapshot();
         let number = |key: &str| snapshot.integer(key, &ana, -1).value;
         let (left, right) = (number(PAIR[0]), number(PAIR[1]));
         let stored = number("stored");
-        // After the answers: what is written later is larger.
+        // Read after the answers, so that these numbers are not smaller.
         let most = (written.file.load(Relaxed), written.redis.load(Relaxed));
         let denied = snapshot.is_enabled("vault", &mallory);
         let kept = snapshot.is_enabled("kept", &ana);

@@ -1,4 +1,4 @@
-//! The same workloads in nanoseconds, two threads against one, and reloads.
+//! The workloads of the instruction benches in nanoseconds, two threads against one, and reloads.
 
 #![allow(missing_docs, reason = "criterion's macro makes public items")]
 
@@ -48,14 +48,14 @@ fn evaluation() {
     let w4: &[(&str, Loop<Ruled>)] =
         &[("by name", rules::by_name), ("by handle", rules::by_handle)];
     group("w4", &Ruled::new(100), w4);
-    // 100 users ask for 100 flags, so that a call is a flag.
+    // 100 users evaluate 100 flags, so that the time of a call is that of one flag.
     group("w5", &All::new(), &[("by user", all::by_user as Loop<All>)]);
     for flags in [10, 1_000, 10_000] {
         group(&format!("w6 of {flags}"), &Fixture::new(flags, Shape::Constant), w1);
     }
 }
 
-/// How long a call takes. Other work on the machine only adds to it, so the best of many short rounds
+/// Measures the time of a call. Other work on the machine only adds to it, so the best of many short rounds
 /// is nearest to the truth.
 fn group<F>(name: &str, fixture: &F, loops: &[(&str, Loop<F>)]) {
     for (what, run) in loops {
@@ -69,7 +69,7 @@ fn group<F>(name: &str, fixture: &F, loops: &[(&str, Loop<F>)]) {
     }
 }
 
-/// Publishing 10,000 flags of which none, one or all differ from those in force.
+/// Measures publishing 10,000 flags of which none, one or all differ from those in force.
 fn reload(criterion: &mut Criterion) {
     const FLAGS: usize = 10_000;
     let mut group = criterion.benchmark_group("reload");
@@ -101,7 +101,7 @@ fn reload(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// How much more two threads do than one. Other work on the machine only lowers it, so the best of
+/// Compares the throughput of two threads with that of one. Other work only lowers it, so the best of
 /// several rounds is nearest to the truth.
 fn two_threads() {
     let runs: [(&str, Shape, Loop); 3] = [
@@ -126,7 +126,7 @@ fn two_threads() {
     }
 }
 
-/// How long the slowest thread takes.
+/// Returns the time of the slowest thread.
 fn time(fixtures: &[Fixture], run: Loop) -> Duration {
     let barrier = Barrier::new(fixtures.len());
     thread::scope(|scope| {

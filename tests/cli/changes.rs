@@ -67,7 +67,7 @@ fn members_that_several_add_to_a_list_at_once_are_all_there() {
 }
 
 #[test]
-fn of_several_who_saw_the_same_revision_one_gets_through() {
+fn of_several_changes_at_one_revision_one_succeeds() {
     let server = Server::start();
     assert_eq!(ran(&mut on(&server, &["enable", "off"])).code, ExitCode::Done);
 
@@ -158,11 +158,11 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
     }
 }
 
-/// What it printed, without the times, which go on, and without that nothing was done.
+/// Runs a command. Returns its output without times, revisions and the note of a dry run.
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);
     let revision =
-        Regex::new(r"(?m)^(\w+: )?revision \d+ at .*; back with: flagstaff undo \d+\n").unwrap();
+        Regex::new(r"(?m)^(\w+: )?revision \d+ at .*; undo with: flagstaff undo \d+\n").unwrap();
     ran.stderr = revision.replace_all(&ran.stderr, "").into_owned();
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
@@ -193,7 +193,7 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
         assert_eq!((log(), server.cli(&["HGETALL", "feature_flags"])), before, "{nothing:?}");
     }
 
-    // These say the same of the flag, and not of the override.
+    // These leave the flag as it is, but change the end of the override.
     for something in [
         &["set", "on", "percentage=50", "--for", "2h"][..],
         &["disable", "off", "--for", "1h"],
@@ -203,14 +203,14 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
         assert_eq!(ran(&mut on(&server, something)).code, ExitCode::Done);
         assert_ne!(log(), before, "{something:?}");
     }
-    // What comes after a change that was made twice undoes it.
+    // Enabling twice is one change, so undoing revision 1 removes it.
     ran(&mut on(&server, &["enable", "quarter"]));
     assert_eq!(ran(&mut on(&server, &["undo", "1"])).code, ExitCode::Done);
     assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "");
 }
 
 #[test]
-fn what_an_override_ends_in_is_told_before() {
+fn the_state_after_the_end_of_an_override_is_shown_before_the_change() {
     let server = Server::start();
     let says = |arguments: &[&str]| told(&mut on(&server, arguments)).stderr;
 
@@ -221,16 +221,16 @@ fn what_an_override_ends_in_is_told_before() {
     );
     assert!(!on_for_an_hour.contains("warning"), "{on_for_an_hour}");
 
-    // The kill switch of the store does not come back.
+    // When the override ends, the flag does not go back to the kill switch in the store.
     says(&["disable", "quarter"]);
     let again = says(&["disable", "quarter", "--for", "1h"]);
-    let ends = "  until TIME; then flags.toml decides, not the override before: 25%\n";
+    let ends = "  until TIME; then flags.toml decides, not the former override: 25%\n";
     assert!(again.contains(ends), "{again}");
     let warning =
-        "warning: at its end `quarter` may be on for more than now: now `off`, then `25%`\n";
+        "warning: at its end `quarter` may be on for more users than now: now `off`, then `25%`\n";
     assert!(again.contains(warning), "{again}");
 
-    // One setting, and all that the override says ends.
+    // `--for` on one setting ends the whole override.
     says(&["set", "on", "denied_users=mallory"]);
     let one = says(&["set", "on", "percentage=50", "--for", "1h"]);
     assert!(
@@ -248,7 +248,10 @@ fn what_an_override_ends_in_is_told_before() {
     );
     assert!(kept.contains("may be on for more"), "{kept}");
     let stays = says(&["enable", "on"]);
-    assert!(stays.contains("  it stays: the override before was to end at TIME\n"), "{stays}");
+    assert!(
+        stays.contains("  it stays: the former override would have ended at TIME\n"),
+        "{stays}"
+    );
 
     let nobody = says(&["enable", "new_one", "--new", "--for", "1h"]);
     assert!(nobody.contains("  until TIME; then no source has the flag\n"), "{nobody}");
@@ -259,14 +262,17 @@ fn what_an_override_ends_in_is_told_before() {
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_an_override_ends_in_more() {
+fn a_terminal_asks_before_the_end_of_an_override_widens_a_flag() {
     let server = Server::start();
     ran(&mut on(&server, &["disable", "quarter"]));
 
     let (refused, question) =
         at_a_terminal(&on(&server, &["disable", "quarter", "--for", "1h"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
-    assert!(question.contains("let `quarter` be on for more than now at its end?"), "{question}");
+    assert!(
+        question.contains("let `quarter` be on for more users than now at its end?"),
+        "{question}"
+    );
     assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "0");
 
     let (done, asked) = at_a_terminal(&on(&server, &["enable", "off", "--for", "1h"]), "y");
@@ -277,7 +283,7 @@ fn somebody_at_a_terminal_is_asked_before_an_override_ends_in_more() {
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_an_override_with_an_end_is_in_the_file_for_good() {
+fn a_terminal_asks_before_an_override_with_an_end_is_written_into_the_file() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -290,7 +296,7 @@ fn somebody_at_a_terminal_is_asked_before_an_override_with_an_end_is_in_the_file
 
     let (refused, question) = at_a_terminal(&promote(&[]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
-    assert!(question.contains("let `quarter` stay like that for good?"), "{question}");
+    assert!(question.contains("let `quarter` stay like that permanently?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
     assert_eq!(fs::read_to_string(&file).unwrap(), "[flags]\nquarter = \"25%\"\n");
 
@@ -300,7 +306,7 @@ fn somebody_at_a_terminal_is_asked_before_an_override_with_an_end_is_in_the_file
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_an_undo_lets_more_in_or_nobody() {
+fn a_terminal_asks_before_an_undo_switches_off_or_widens_a_flag() {
     let server = Server::start();
     ran(&mut on(&server, &["disable", "quarter"]));
     ran(&mut on(&server, &["enable", "off"]));
@@ -308,7 +314,7 @@ fn somebody_at_a_terminal_is_asked_before_an_undo_lets_more_in_or_nobody() {
     let (refused, question) = at_a_terminal(&on(&server, &["undo", "1"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
     assert!(question.contains("quarter: off -> 25%"), "{question}");
-    assert!(question.contains("let `quarter` be on for more than now?"), "{question}");
+    assert!(question.contains("let `quarter` be on for more users than now?"), "{question}");
     let (_, question) = at_a_terminal(&on(&server, &["undo", "2"]), "n");
     assert!(question.contains("switch it off for all users?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
@@ -354,7 +360,7 @@ fn a_setting_behind_a_flag_takes_nothing_away() {
 }
 
 #[test]
-fn a_flag_in_the_form_of_an_assignment_goes_away_by_its_name() {
+fn a_flag_named_like_an_assignment_can_be_removed() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "percentage=50", "1", "owner-", "1"]);
 
@@ -397,7 +403,7 @@ fn settings_that_several_take_out_at_once_are_all_gone() {
 }
 
 #[test]
-fn a_flag_that_is_wrong_in_the_file_is_told_with_its_place() {
+fn a_flag_with_a_mistake_in_the_file_is_reported_with_its_location() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -449,7 +455,7 @@ fn who_and_why_are_kept_and_shown() {
     ran(&mut enable);
     ran(set.env("FLAGSTAFF_AUTHOR", "bob"));
 
-    // Readers in other languages take anything else for off.
+    // Readers in other languages treat any other value as off.
     assert_eq!(server.cli(&["HGET", "feature_flags", "off"]), "1");
     for (flag, who, why) in [("off", "ana", "launch day"), ("quarter", "bob", "going well")] {
         let shown = ran(&mut on(&server, &["show", flag, "-o", "json"]));
@@ -483,19 +489,19 @@ async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_no
         done.stderr
     );
 
-    // One that hangs.
+    // An instance that hangs.
     let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
     let stuck = format!(r#"{{"at":{now},"generation":1,"revision":0}}"#);
     server.cli(&["HSET", "{feature_flags}:instances", "web-2", &stuck]);
     let late = enable("1100ms").await.unwrap();
     assert_eq!(late.code, ExitCode::No, "{}", late.stderr);
     assert!(late.stderr.contains("waiting for web-2"), "{}", late.stderr);
-    assert!(late.stderr.contains("still without it after 1.1s: web-2"), "{}", late.stderr);
+    assert!(late.stderr.contains("still without the change after 1.1s: web-2"), "{}", late.stderr);
 
     flags.shutdown().await;
 }
 
-/// A terminal, which says one thing and prints what it was asked.
+/// Runs a command at a terminal that types `answer`. Returns its exit code and its output.
 fn at_a_terminal(command: &Command, answer: &str) -> (i32, String) {
     const PTY: &str = r"
 import os, pty, sys
@@ -531,13 +537,13 @@ sys.exit(os.waitstatus_to_exitcode(status))
             None => python.env_remove(name),
         };
     }
-    // What is asked, and not its colours.
+    // Without colours, so that the question is plain text.
     let output = python.env("NO_COLOR", "1").output().unwrap();
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
+fn a_terminal_asks_before_a_flag_is_off_for_all_users() {
     let server = Server::start();
 
     let (refused, question) = at_a_terminal(&on(&server, &["disable", "on"]), "n");
@@ -549,27 +555,27 @@ fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "0");
 
     let (done, asked) = at_a_terminal(&on(&server, &["enable", "on", "off"]), "y");
-    assert!(asked.contains("let `on`, `off` be on for more than now?"), "{asked}");
+    assert!(asked.contains("let `on`, `off` be on for more users than now?"), "{asked}");
     assert_eq!(done, 0, "{asked}");
     let (done, asked) = at_a_terminal(&on(&server, &["unset", "off", "on", "--yes"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_several_overrides_are_gone() {
+fn a_terminal_asks_before_several_overrides_are_removed() {
     let server = Server::start();
     ran(&mut on(&server, &["enable", "off", "quarter"]));
 
     let (refused, question) = at_a_terminal(&on(&server, &["unset", "off", "quarter"]), "");
 
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
-    assert!(question.contains("take away the overrides of 2 flags?"), "{question}");
+    assert!(question.contains("remove the overrides of 2 flags?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
 }
 
 /// The question leaves time for that.
 #[test]
-fn what_was_confirmed_is_not_made_if_it_would_do_something_else_by_then() {
+fn a_confirmed_change_is_not_made_if_its_effect_has_changed_meanwhile() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -584,20 +590,20 @@ fn what_was_confirmed_is_not_made_if_it_would_do_something_else_by_then() {
     };
     let stored = |flag: &str| server.cli(&["HGET", "feature_flags", flag]);
 
-    // The flag itself, and one that would be off with it.
+    // The flag itself changes, or a flag that would go off with it.
     for meanwhile in ["a '{\"percentage\": 5}'", "asks '{\"requires\": []}'"] {
         let (code, said) = disable(meanwhile);
         assert_eq!(code, i32::from(ExitCode::Changed.number()), "{meanwhile}: {said}");
         assert!(said.contains("the flags were changed while you were asked"), "{said}");
         assert_ne!(stored("a"), "0", "{meanwhile}");
     }
-    // One that has nothing to do with it.
+    // An unrelated flag changes.
     let (code, said) = disable("other 0");
     assert_eq!((code, &*stored("a")), (0, "0"), "{said}");
 }
 
 #[test]
-fn somebody_at_a_terminal_is_asked_before_a_promotion_is_finished() {
+fn a_terminal_asks_before_a_promotion_is_finished() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -607,7 +613,7 @@ fn somebody_at_a_terminal_is_asked_before_a_promotion_is_finished() {
 
     let (refused, question) = at_a_terminal(&finish, "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
-    assert!(question.contains("take away the override, so that the file decides?"), "{question}");
+    assert!(question.contains("remove the override, so that the file decides?"), "{question}");
     assert_eq!(server.cli(&["HGET", "feature_flags", "a"]), "0");
 
     assert_eq!(at_a_terminal(&finish, "y").0, 0);
@@ -615,9 +621,9 @@ fn somebody_at_a_terminal_is_asked_before_a_promotion_is_finished() {
 }
 
 #[test]
-fn flags_that_were_changed_before_one_failed_are_told() {
+fn flags_that_were_changed_before_a_failure_are_reported() {
     let server = Server::start();
-    // One more is the most that any reader takes.
+    // One more field is the maximum that readers accept.
     let fill = "for i = 1, 9999 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
     server.cli(&["EVAL", fill, "0"]);
 
@@ -645,7 +651,7 @@ fn a_file_that_changed_since_it_was_read_is_left_alone() {
 }
 
 #[test]
-fn a_change_of_the_file_tells_which_source_decides() {
+fn a_change_of_the_file_shows_which_source_decides() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -685,13 +691,13 @@ fn a_change_of_the_file_tells_which_source_decides() {
     assert!(by_variable.stderr.contains(&warning), "{}", by_variable.stderr);
     let mut enable = in_the_file(&["enable", "on"]);
     let unreachable = ran(enable.env("REDIS_URL", "redis://127.0.0.1:1"));
-    let warning = "warning: whether an override decides is not known: ";
+    let warning = "warning: it is unknown whether an override decides: ";
     assert_eq!((unreachable.code, &*unreachable.stdout), (ExitCode::Done, "on on\n"));
     assert!(unreachable.stderr.contains(warning), "{}", unreachable.stderr);
 }
 
 #[test]
-fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
+fn a_broken_file_does_not_block_the_kill_switch() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -706,7 +712,7 @@ fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
 
 /// Each hint is followed, and the rollout is in force after it.
 #[test]
-fn the_way_back_to_a_rollout_is_hinted_at() {
+fn a_hint_names_the_command_that_continues_a_rollout() {
     for (first, hint) in [
         (&["disable", "staged"][..], "unset staged"),
         (&["enable", "staged"], "unset staged"),
@@ -716,7 +722,7 @@ fn the_way_back_to_a_rollout_is_hinted_at() {
     ] {
         let server = Server::start();
         let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
-        // Its state is in the store only where the first change keeps it.
+        // The state of the rollout is in the store only if the first change keeps it.
         let keeps = first[0] == "rollout" || first[2..].contains(&"enabled=false");
         if keeps {
             run(&["rollout", "start", "staged"]);
@@ -747,7 +753,7 @@ fn a_rollout_that_is_switched_off_beside_its_settings_is_enabled_again() {
     run(&["disable", "staged"]);
 
     let status = run(&["rollout", "status", "staged", "-o", "text"]).stderr;
-    let hidden = "an override says 40%, which hides the rollout: `flagstaff rollout status staged`";
+    let hidden = "an override has 40%, which hides the rollout: `flagstaff rollout status staged`";
 
     assert!(status.contains("hint: `flagstaff enable staged` switches it on again"), "{status}");
     assert!(!run(&["enable", "staged"]).stderr.contains("hint"));
@@ -760,7 +766,7 @@ fn a_rollout_that_is_switched_off_beside_its_settings_is_enabled_again() {
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_told() {
+fn an_unknown_flag_is_reported() {
     let server = Server::start();
 
     let told = |arguments: &[&str]| {
@@ -778,7 +784,7 @@ fn a_name_that_nobody_knows_is_told() {
 }
 
 #[test]
-fn a_name_that_the_file_does_not_have_is_told() {
+fn a_flag_that_the_file_lacks_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
     let run = |arguments: &[&str]| {
@@ -792,11 +798,7 @@ fn a_name_that_the_file_does_not_have_is_told() {
         fs::write(&path, "[flags]\nquarter = \"25%\"\n").unwrap();
         let refused = run(change);
         assert_eq!(refused.code, ExitCode::Refused, "{change:?}: {}", refused.stderr);
-        assert!(
-            refused.stderr.contains("`quarter`; `--new` makes a new flag"),
-            "{}",
-            refused.stderr
-        );
+        assert!(refused.stderr.contains("`quarter`; `--new` creates a flag"), "{}", refused.stderr);
         assert!(!fs::read_to_string(&path).unwrap().contains("quartr"));
         let made = run(&[change, &["--new"]].concat());
         assert_eq!(made.code, ExitCode::Done, "{change:?}: {}", made.stderr);
@@ -804,11 +806,11 @@ fn a_name_that_the_file_does_not_have_is_told() {
     }
     let plain = run(&["disable", "quarter", "--plain"]);
     assert_eq!(plain.code, ExitCode::Usage);
-    assert!(plain.stderr.contains("a file takes no `--plain`"), "{}", plain.stderr);
+    assert!(plain.stderr.contains("a file does not support `--plain`"), "{}", plain.stderr);
 }
 
 #[test]
-fn an_override_that_cannot_be_read_is_told() {
+fn an_override_that_cannot_be_read_is_reported() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "on", "{bad json"]);
 
@@ -839,7 +841,7 @@ fn an_answer_about_a_value_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn what_becomes_json_is_told_and_refused_with_plain() {
+fn storing_json_is_reported_and_refused_with_plain() {
     let server = Server::start();
     ran(&mut on(&server, &["enable", "off"]));
 
@@ -860,7 +862,7 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     let told = run(&["set", "off", "percentage=20"]);
     assert!(
         told.stderr.contains("revision 3 at ")
-            && told.stderr.ends_with("back with: flagstaff undo 3\n"),
+            && told.stderr.ends_with("undo with: flagstaff undo 3\n"),
         "{}",
         told.stderr
     );
@@ -873,9 +875,9 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     assert_eq!(run(&["restore", "off", "--to", "99"]).code, ExitCode::Refused);
 }
 
-/// No services, or those of another store, have nothing to confirm with.
+/// Without any instance, or with instances of another store, no change can be confirmed.
 #[test]
-fn waiting_for_no_instance_is_no_success() {
+fn waiting_without_any_instance_fails() {
     let server = Server::start();
 
     let waited = ran(&mut on(&server, &["disable", "on", "--wait", "3s", "-o", "json"]));
@@ -887,7 +889,7 @@ fn waiting_for_no_instance_is_no_success() {
 }
 
 #[test]
-fn the_effect_on_flags_that_require_a_changed_one_is_told() {
+fn the_effect_on_flags_that_require_a_changed_flag_is_shown() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -913,11 +915,11 @@ fn the_effect_on_flags_that_require_a_changed_one_is_told() {
 
     ran(on(&server, &["disable", "a", "--file", file]).arg("--yes"));
     let back = told(&["enable", "a"]);
-    assert!(back.contains("b: may be on for more then, since it requires `a`"), "{back}");
+    assert!(back.contains("b: may be on for more users then, since it requires `a`"), "{back}");
 }
 
 #[test]
-fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
+fn the_effect_on_flags_with_a_condition_on_a_changed_flag_is_shown() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -933,12 +935,12 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
 
     let disabled = told(&["disable", "a"]);
     for expected in [
-        "opposite: may be on for more then, since it depends on `a`",
-        "held: may be on for more then, since it depends on `a`",
-        // Its rule turns it off where `a` is off.
+        "opposite: may be on for more users then, since it depends on `a`",
+        "held: may be on for more users then, since it depends on `a`",
+        // The rule of `asks` turns it off while `a` is off.
         "asks: off for all users then, since it depends on `a`",
         "behind: off for all users then, since it depends on `a`",
-        // Its only rule asks for `a`.
+        // The only rule of `only` depends on `a`.
         "only: off for all users then, since it depends on `a`",
     ] {
         assert!(disabled.contains(expected), "{disabled}");
@@ -955,7 +957,7 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
 }
 
 #[test]
-fn a_value_that_is_neither_on_nor_off_is_told() {
+fn a_value_that_is_neither_on_nor_off_is_reported() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "on", "enabled"]);
 
@@ -1028,11 +1030,11 @@ fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
     let shown = ran(&mut on(&["show", "x", "-o", "tsv"])).stdout;
     assert!(shown.contains("decides\tdenied_users\tmallory, eve\tredis, file\n"), "{shown}");
 
-    // The file goes on denying it.
+    // The file still denies the user.
     let none = ran(&mut on(&["set", "x", "denied_users-=mallory"])).stderr;
     assert!(none.contains("nothing to change") || none.contains("no answer"), "{none}");
 
     let (refused, asked) = at_a_terminal(&on(&["set", "x", "denied_users=null"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
-    assert!(asked.contains("let `x` be on for more than now?"), "{asked}");
+    assert!(asked.contains("let `x` be on for more users than now?"), "{asked}");
 }

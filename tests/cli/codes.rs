@@ -10,7 +10,7 @@ use crate::{
     server::Server,
 };
 
-/// Nothing listens there.
+/// An address on which no server listens.
 const NOWHERE: &str = "redis://127.0.0.1:1";
 
 /// Commands that need no store.
@@ -173,7 +173,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["watch", "--webhook", "nonsense"], Usage),
 ];
 
-/// With a file of their own, one after the other.
+/// Commands on a file of their own, one after the other.
 const WITH_FILE: &[(&[&str], ExitCode)] = &[
     (&["enable", "off", "--source", "file"], Done),
     (&["enable", "nobody_knows", "--source", "file"], Refused),
@@ -205,7 +205,7 @@ const WITH_FILE: &[(&[&str], ExitCode)] = &[
     (&["delete", "newer", "--no-refs"], Usage),
 ];
 
-/// With a store that cannot be reached.
+/// Commands with a store that cannot be reached.
 const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["explain", "on"], Unreachable),
     (&["eval", "on"], Unreachable),
@@ -228,7 +228,7 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["disable", "on"], Unreachable),
     (&["enable", "on"], Unreachable),
     (&["unset", "on"], Unreachable),
-    // As the Python command has it.
+    // The spelling of the Python command.
     (&["flags", "list"], Usage),
     (&["flags", "get", "on"], Usage),
     (&["flags", "disable", "on"], Usage),
@@ -243,7 +243,7 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["rename", "on", "newer", "--finish", "--no-file"], Unreachable),
 ];
 
-/// Commands with a store that answers.
+/// Commands with a store that can be reached.
 const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["eval", "on"], Done),
     (&["get", "on"], Done),
@@ -258,7 +258,7 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["rename", "on", "newer", "--no-refs", "--dry-run"], Done),
     (&["rename", "on", "newer", "--finish"], Refused),
     (&["delete", "on", "--no-refs", "--dry-run"], Done),
-    // Revision 1, and so on.
+    // Makes revision 1; the numbers below count on.
     (&["enable", "off"], Done),
     (&["disable", "off", "-m", "incident 42", "--wait", "5s"], No),
     (&["disable", "off", "--if-rev", "1"], Changed),
@@ -271,7 +271,7 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["unset", "quarter", "--if-rev", "4"], Changed),
     (&["delete", "quarter", "--no-refs", "--dry-run"], Refused),
     (&["delete", "quarter", "--no-refs", "--with-override", "--dry-run"], Done),
-    // `off` is a setting, too.
+    // `off` is also the name of a setting.
     (&["unset", "quarter", "off", "--yes"], Usage),
     (&["unset", "off", "quarter", "--yes"], Done),
     (&["disable", "quarter", "percentage"], Usage),
@@ -297,11 +297,11 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["restore", "off", "--to", "1", "--dry-run"], Done),
     (&["undo", "1000"], Refused),
     (&["undo"], Usage),
-    // That is the start of the rollout.
+    // Revision 8 is the start of the rollout.
     (&["undo", "8"], Done),
 ];
 
-/// In a directory that has nothing yet.
+/// Commands in an empty directory.
 const IN_NEW_DIRECTORY: &[(&[&str], ExitCode)] = &[
     (&["list"], Usage),
     (&["lint"], Usage),
@@ -311,7 +311,7 @@ const IN_NEW_DIRECTORY: &[(&[&str], ExitCode)] = &[
     (&["man", "--dir", "pages"], Done),
 ];
 
-/// With a store whose user may read and no more.
+/// Commands with a store whose user may only read.
 const REFUSED: &[(&[&str], ExitCode)] = &[
     (&["is-on", "on"], Done),
     (&["list"], Done),
@@ -329,7 +329,7 @@ fn every_command_says_when_the_store_refuses() {
     let user = ["ACL", "SETUSER", "reader", "on", ">secret"];
     server.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
     let url = server.url().replace("redis://", "redis://reader:secret@");
-    // What changes nothing is not refused.
+    // A command that changes nothing is not refused.
     server.cli(&["HSET", "feature_flags", "on", r#"{"owner": "web"}"#]);
 
     for (arguments, code) in REFUSED {
@@ -338,7 +338,7 @@ fn every_command_says_when_the_store_refuses() {
     }
 }
 
-/// The lines of the exit codes in a help text: a number, and what it means.
+/// Returns the exit codes in a help text, each with its meaning.
 fn codes_of_help(help: &str) -> Vec<(u8, String)> {
     let Some((_, codes)) = help.split_once("\nExit codes:\n") else { return Vec::new() };
     let lines = codes.lines().map_while(|line| line.strip_prefix("  "));
@@ -358,7 +358,7 @@ fn the_help_lists_the_codes_that_the_library_promises() {
     assert_eq!(codes_of_help(&help), promised);
 }
 
-/// Compares each command with its help, or with the help of the whole.
+/// Compares each command with its own help, or with the help of `flagstaff`.
 #[test]
 fn a_store_that_is_away_ends_every_command_with_the_code_of_its_help() {
     let away = |help: &str| {
@@ -376,7 +376,7 @@ fn a_store_that_is_away_ends_every_command_with_the_code_of_its_help() {
 
 /// The help of a command names the exit code 1 if the command can end with it.
 #[test]
-fn every_command_that_can_end_with_no_says_so() {
+fn the_help_of_every_command_that_can_exit_with_1_names_the_code() {
     let tables = [WITHOUT_STORE, WITH_FILE, UNREACHABLE, WITH_STORE, REFUSED].concat();
     for (arguments, _) in tables.iter().filter(|(_, code)| *code == No) {
         let help = ran(&mut flagstaff(&[arguments[0], "--help"])).stdout;
@@ -439,7 +439,7 @@ fn every_command_says_when_the_store_is_away() {
         assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stderr.contains("cannot reach Redis"), *code != Done, "{arguments:?}");
 
-        // Programs read the same code.
+        // The JSON output has the same exit code.
         let ran = self::ran(flagstaff(arguments).args(["-o", "json"]).env("REDIS_URL", NOWHERE));
         let told = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let codes: Vec<_> =

@@ -1,4 +1,4 @@
-//! Running the command.
+//! Runs the command.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use flagstaff::cli::ExitCode;
 
 use crate::{server::Server, support::root};
 
-/// The command, which belongs to another package than the tests: Cargo does not build it for them.
+/// Returns the path of the command. It belongs to another package, so Cargo does not build it for the tests.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
         let path = env::var_os("COMMAND_UNDER_TEST");
@@ -23,13 +23,13 @@ pub(crate) fn program() -> &'static Path {
     &PROGRAM
 }
 
-/// The directory with the files that tests read.
+/// Returns the directory with the files that tests read.
 pub(crate) fn data() -> &'static Path {
     static DATA: LazyLock<PathBuf> = LazyLock::new(|| root().join("tests/cli/data"));
     &DATA
 }
 
-/// `flagstaff` with nothing of this machine's environment that it goes by, in the directory of data.
+/// Returns `flagstaff` in the directory of data, without the environment variables that it reads.
 pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
     for name in [
@@ -51,14 +51,14 @@ pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
     command
 }
 
-/// The same on the store of a server.
+/// Returns [`flagstaff`] with the store of a server.
 pub(crate) fn on(server: &Server, arguments: &[&str]) -> Command {
     let mut command = flagstaff(arguments);
     command.env("REDIS_URL", server.url());
     command
 }
 
-/// What it printed, and how it ended.
+/// The output and the exit code of a command.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Ran {
     pub(crate) code: ExitCode,

@@ -37,7 +37,7 @@ for start in starts:
 os.write(terminal, b"exit\n")
 "#;
 
-/// Names that run a program, or become others, where a shell reads them as they are.
+/// Names that run a program or change if a shell reads them without quotes.
 const NAMES: [&str; 10] = [
     "aaa;touch X;#",
     "bbb$(touch X)",
@@ -51,7 +51,7 @@ const NAMES: [&str; 10] = [
     "jjj größer",
 ];
 
-/// Returns the flags that the command was asked for, which runs in a directory with a flag of each name.
+/// Returns the flags that the completed command line names, in a directory with a flag of each name.
 fn completed(shell: &[&str], setup: &str, accept: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let flags = NAMES.map(|name| format!("{name:?} = true\n")).concat();
@@ -68,7 +68,7 @@ fn completed(shell: &[&str], setup: &str, accept: &str) -> Vec<String> {
     }
     let binaries = program().parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
-    // Shells read and write files of the user's.
+    // Shells read and write files in the home directory of the user.
     let home = directory.path().join("home");
     fs::create_dir(&home).unwrap();
     let output = python
@@ -114,14 +114,14 @@ fn fish_completes_every_name_as_one_word() {
 
 #[test]
 fn elvish_completes_every_name_as_one_word() {
-    // It shows the completions, and leaves a blank after one to the user.
+    // This shell shows the completions, and the user types the blank after one.
     let accept = "\n ";
 
     let setup = "eval (flagstaff completion elvish | slurp)";
     assert_eq!(completed(&["elvish", "-norc"], setup, accept), NAMES);
 }
 
-/// It would be taken for one when it is completed.
+/// A completed name of that form would be parsed as an option.
 #[test]
 fn a_name_in_the_form_of_an_option_is_not_completed() {
     let directory = tempfile::tempdir().unwrap();

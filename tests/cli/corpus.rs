@@ -1,4 +1,4 @@
-//! Files of all kinds, with comments: what the command changes in them, and what stays.
+//! Edits of many kinds of files with comments: the command changes one thing, and leaves the rest.
 
 use std::{fs, process::Command};
 
@@ -32,7 +32,7 @@ impl Place {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// What a text is after a command, which has to end with `code`.
+    /// Returns the text of a file after a command, which has to exit with `code`.
     fn after(&self, text: &str, arguments: &[&str], code: ExitCode) -> String {
         self.ran(text, flagstaff(arguments), code)
     }
@@ -46,8 +46,8 @@ impl Place {
     }
 }
 
-/// One line is new, or another one, and says `mark`, below a header if it needs one. All others are
-/// there, byte for byte.
+/// Checks that one line was added or replaced and contains `mark`, below a header if it needs one. All
+/// other lines are unchanged, byte for byte.
 fn assert_one_line_says(mark: &str, before: &str, after: &str) {
     assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'));
     let lines = |text: &'_ str| -> Vec<String> {
@@ -90,7 +90,7 @@ fn one_setting_is_one_line_whichever_command_writes_it() {
 fn a_fix_changes_what_it_is_about() {
     let place = Place::new();
     for text in corpus() {
-        // There is a file with a flag that nothing can be done about.
+        // One file has a flag with a mistake that cannot be fixed.
         let code = match text.contains("wrong") {
             true => ExitCode::No,
             false => ExitCode::Done,

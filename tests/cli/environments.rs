@@ -109,7 +109,7 @@ fn an_environment_that_the_file_does_not_have_is_an_error_with_the_near_name() {
     }
 }
 
-/// A name that no file has is never meant, also where a command does not look into the file.
+/// A name that no file has is a mistake, even in a command that does not read the file.
 #[test]
 fn every_command_refuses_an_environment_that_the_file_does_not_have() {
     let subject = Subject::new(TEXT);
@@ -148,7 +148,7 @@ fn every_command_refuses_an_environment_that_the_file_does_not_have() {
             ran.stderr
         );
     }
-    // Nothing has environments without a file.
+    // Without a file there are no environments.
     let none = ran(&mut subject.command(&["list", "--no-file", "--environment", "staging"]));
     assert_eq!(none.code, ExitCode::Usage, "{}", none.stderr);
     let mut variable = subject.command(&["codegen", "rust"]);
@@ -180,17 +180,17 @@ fn a_list_edit_that_changes_nothing_writes_nothing() {
         ] {
             let (code, stderr, after) = edit(&[edited], in_staging);
             assert_eq!((code, &*after), (ExitCode::Done, text), "{edited}");
-            assert_eq!(stderr, "`flags.toml` says so already\n", "{edited}");
+            assert_eq!(stderr, "`flags.toml` has this already\n", "{edited}");
         }
     }
-    // What `[flags]` denies, an environment cannot allow.
+    // An environment cannot allow a user that `[flags]` denies.
     let (code, stderr, after) = edit(&["denied_users-=mallory"], true);
     assert_eq!((code, &*after), (ExitCode::Refused, text));
     assert_eq!(
         stderr,
         "error: `[flags]` sets `denied_users` of flag `checkout`, which an environment cannot remove\n"
     );
-    // The words are those of the store.
+    // The messages are those for an edit of the store.
     let (_, stderr, after) = edit(&["denied_users+=mallory"], true);
     assert!(
         after.contains("[environments.staging.checkout]\ndenied_users = [\"mallory\"]\n"),
@@ -200,11 +200,11 @@ fn a_list_edit_that_changes_nothing_writes_nothing() {
         stderr.contains(
             "warning: this changes no answer of `checkout`: it stays 100%, 1 denied: the other \
              sources have the same\n\
-             hint: `denied_users` of all sources add up: take entries out of the source that has them\n"
+             hint: `denied_users` of all sources add up: remove entries in the source that has them\n"
         ),
         "{stderr}"
     );
-    // The list of the environment has its own entries alone.
+    // The list of the environment contains only its own entries.
     let (_, _, after) = edit(&["denied_users+=eve"], true);
     assert!(
         after.ends_with("[environments.staging.checkout]\ndenied_users = [\"eve\"]\n"),
@@ -232,7 +232,7 @@ fn unset_leaves_the_tests_of_an_environment() {
     let subject = Subject::new(text);
     let refused = ran(&mut subject.command(&["unset", "a", "--source", "file", "--yes"]));
     assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
-    let hint = "hint: `flagstaff delete a` takes it out of all environments as well\n";
+    let hint = "hint: `flagstaff delete a` removes it from all environments, too\n";
     assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
 }
 
@@ -247,7 +247,7 @@ fn a_change_of_the_store_is_shown_for_each_environment_with_an_entry() {
         ran.stderr
     };
 
-    // In `[flags]`, the override changes nothing.
+    // `[flags]` already has the value of the override.
     let finish = shown(&["promote", "--finish"]);
     assert!(
         finish.contains("checkout: 10%, as before\n  in environment `production`: 10% -> 1%\n"),
@@ -269,8 +269,7 @@ fn a_plan_without_an_environment_names_those_that_differ() {
     let plan = ran(&mut subject.command(&["plan", "old.toml", "flags.toml"]));
     let same = ran(&mut subject.command(&["plan", "flags.toml", "flags.toml"]));
 
-    let note = "this is about `[flags]` alone; environment `staging` differs too, and `--environment` \
-                chooses one of them\n";
+    let note = "this compares `[flags]` alone; environment `staging` differs too, and `--environment` selects one of them\n";
     assert!(plan.stderr.contains(note), "{}", plan.stderr);
     assert!(!same.stderr.contains("alone"), "{}", same.stderr);
 }
@@ -328,7 +327,7 @@ fn a_later_file_patches_variants_of_the_earlier_one() {
         assert_eq!(lint.code, ExitCode::No, "{}", lint.stderr);
         assert!(lint.stderr.contains(&format!("`page` of `file`{name}: ")), "{}", lint.stderr);
     }
-    // A mistake of both together is found after the merge.
+    // A mistake that only the merged files have is found after the merge.
     fs::write(&over, "[flags.page]\nserve = \"plain\"\n").unwrap();
     let lint = run(&["lint"]);
     assert!(
@@ -346,18 +345,18 @@ fn flags_are_listed_by_environment() {
         subject.stdout(&["list", "--environments"]),
         "beta\toff\toff\ton\ncheckout\t10%\t1%\t10%\nsearch\t10%\t10%\t50%\n"
     );
-    // A term holds for a flag that it holds for in one of them.
+    // A flag is listed if it meets the filter in one of the environments.
     assert_eq!(
         subject.stdout(&["list", "--environments", "--filter", "on"]),
         "beta\toff\toff\ton\n"
     );
-    // An environment can have any name, and the column without one is not like it.
+    // An environment may be named `FLAGS`, and the column without an environment has another title.
     let flags = Subject::new("[flags]\na = false\n[environments.FLAGS]\na = true\n");
     let table = flags.stdout(&["list", "--environments", "-o", "text"]);
     assert_eq!(table, "FLAG  (none)  FLAGS\na     off     on\n");
     let json = subject.json(&["list", "--environments", "beta"]);
     assert_eq!(json["flags"][0]["environments"]["staging"]["state"], "on");
-    // The variable chooses none of the columns.
+    // The environment variable does not choose the columns.
     let mut command = subject.command(&["list", "--environments", "beta"]);
     command.env("FLAGSTAFF_ENVIRONMENT", "staging");
     assert_eq!(ran(&mut command).stdout, "beta\toff\toff\ton\n");
@@ -517,7 +516,7 @@ fn of_several_files_the_later_one_wins() {
         states(&[]),
         ["beta off file#2", "checkout 10% file#2", "own on file", "search 77% file"]
     );
-    // One of the files has the environment.
+    // Only one of the files has the environment.
     assert_eq!(states(&["--environment", "staging"])[0], "beta on file#2");
     let edit = |arguments: &[&str]| {
         let arguments = [arguments, &["--source", "file"], &files[..]].concat();
@@ -601,10 +600,10 @@ fn a_table_that_is_not_one_is_named_with_its_place() {
             assert!(said.contains(expected) && said.contains(place), "{arguments:?}: {said}");
         }
         assert_eq!(subject.text(), text);
-        // It does not hurt the flags outside of all environments.
+        // The mistake does not affect the flags in `[flags]`.
         assert!(subject.stdout(&["list"]).contains("beta\ton"), "{text}");
     }
-    // Another environment is not there, whatever is wrong with this one.
+    // A missing environment is reported as missing, even if another one has a mistake.
     let subject = Subject::new("[flags]\n[environments]\nstaging = 3\n");
     let told = ran(&mut subject.command(&["list", "--environment", "production"])).stderr;
     assert!(told.contains("has no environment `production`"), "{told}");

@@ -37,7 +37,7 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// The same command where the file is.
+/// Runs the command in the directory of the file.
 fn beside(path: &Path, mut command: Command) -> Command {
     command.current_dir(path.parent().unwrap());
     command
@@ -132,7 +132,7 @@ fn promoted_overrides_are_in_the_file_and_in_the_store_until_it_is_finished() {
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     let log = ran(&mut beside(&path, on(&server, &["promote", "search"])));
     assert_eq!(log.code, ExitCode::Done, "{}", log.stderr);
-    let warning = "`search` ends at 2999-01-01T00:00:00Z, and what is in the file stays\n";
+    let warning = "`search` ends at 2999-01-01T00:00:00Z, and an entry in the file has no end\n";
     assert!(log.stderr.contains(warning), "{}", log.stderr);
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     assert!(
@@ -143,7 +143,7 @@ fn promoted_overrides_are_in_the_file_and_in_the_store_until_it_is_finished() {
 }
 
 #[test]
-fn what_is_in_the_file_already_is_told() {
+fn an_override_that_is_in_the_file_already_is_reported() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "0");
@@ -162,7 +162,7 @@ fn what_is_in_the_file_already_is_told() {
     assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
 }
 
-/// The route would open again where the new file is not yet.
+/// The route would open again in an instance that does not have the new file yet.
 #[test]
 fn a_promotion_is_not_finished_while_an_instance_has_another_definition() {
     let server = Server::start();
@@ -185,7 +185,7 @@ fn a_promotion_is_not_finished_while_an_instance_has_another_definition() {
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 }
 
-/// Its end would give back what the file declares.
+/// Without the override, the definition in the file would be in force again.
 #[test]
 fn an_override_that_was_never_promoted_is_not_finished() {
     let server = Server::start();
@@ -217,7 +217,7 @@ fn an_override_that_makes_no_flag_is_not_promoted() {
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
 }
 
-/// Passes on what two streams say, until one of them ends.
+/// Copies bytes between two streams until one of them ends.
 fn splice(client: TcpStream, server: TcpStream) {
     let copies = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
     for (mut from, mut to) in copies {
@@ -229,7 +229,7 @@ fn splice(client: TcpStream, server: TcpStream) {
 }
 
 #[test]
-fn a_file_that_was_changed_meanwhile_is_not_written() {
+fn a_file_that_changed_since_it_was_read_is_not_written() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "1");
@@ -239,7 +239,7 @@ fn a_file_that_was_changed_meanwhile_is_not_written() {
     command.env("REDIS_URL", url).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
 
-    // It has read the file when it asks the store.
+    // The command connects to the store after it has read the file.
     let (first, _) = listener.accept().unwrap();
     let changed = TEXT.replace("payments", "checkout");
     fs::write(&path, &changed).unwrap();
@@ -256,7 +256,7 @@ fn a_file_that_was_changed_meanwhile_is_not_written() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "beta"]), "1");
 }
 
-/// What a program makes of a text; nothing if it refuses it.
+/// Returns the output of a program for an input; `None` if it fails.
 fn through(command: &mut Command, text: &str) -> Option<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
@@ -276,7 +276,7 @@ fn files_are_formatted_as_taplo_formats_them() {
     let texts = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
     let mut compared = 0;
     for text in texts.map(|path| fs::read_to_string(path).unwrap()) {
-        // Taplo cannot read the mark.
+        // Taplo cannot read the byte order mark.
         let text = text.trim_start_matches('\u{feff}');
         let mut taplo = Command::new(&taplo);
         taplo.args(["format", "--no-auto-config", "--colors", "never", "-"]);
@@ -340,7 +340,7 @@ fn stdin_that_never_ends_is_refused_after_the_limit() {
 }
 
 #[test]
-fn a_flag_that_is_left_out_is_what_a_service_has_that_starts_now() {
+fn a_rejected_flag_is_shown_as_in_a_service_that_starts_now() {
     let server = Server::start();
     overridden(&server, "wrong", "1");
     overridden(&server, "killed", "0");
@@ -354,7 +354,7 @@ fn a_flag_that_is_left_out_is_what_a_service_has_that_starts_now() {
         (answer["value"].clone(), answer["errorCode"].clone())
     };
 
-    // Its deny-lists are unknown, so the store cannot switch it on; and it can switch it off.
+    // The deny-lists of the flag are unknown. So the store cannot switch it on, but can switch it off.
     assert_eq!(answer("wrong"), (serde_json::Value::Null, "PARSE_ERROR".into()));
     assert_eq!(answer("killed"), (false.into(), serde_json::Value::Null));
     assert_eq!(answer("good"), (true.into(), serde_json::Value::Null));

@@ -1,4 +1,4 @@
-//! The command beside services that run: their flag file beside the one at hand, and the flags that they use.
+//! The command beside running services: their flag file compared with the local one, and the flags that they use.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ impl Fleet {
         Self { server, redis, _flags: flags, here, there }
     }
 
-    /// Runs a command while the service goes on.
+    /// Runs a command while the service runs.
     async fn run(&self, directory: &TempDir, arguments: &[&str]) -> Ran {
         let mut command = on(&self.server, arguments);
         command.current_dir(directory);
@@ -51,7 +51,7 @@ impl Fleet {
 }
 
 #[tokio::test]
-async fn whoever_looks_is_told_that_the_file_at_hand_is_not_what_instances_run() {
+async fn commands_that_read_warn_if_instances_run_another_file() {
     let fleet = Fleet::start().await;
     let told = "warning: `flags.toml` is not the file that 1 of 1 instance runs";
 
@@ -66,7 +66,7 @@ async fn whoever_looks_is_told_that_the_file_at_hand_is_not_what_instances_run()
 }
 
 #[tokio::test]
-async fn names_are_known_by_their_use_where_there_is_no_file() {
+async fn without_a_file_the_names_of_used_flags_are_known() {
     let fleet = Fleet::start().await;
     let elsewhere = tempfile::tempdir().unwrap();
     assert!(fleet.redis.usage().await.unwrap().contains_key("only_there"));

@@ -19,12 +19,12 @@ use crate::{
 /// width, and Markdown.
 const EVIL: &str = "e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r\u{202e}\u{200b}|`<b>[x](y)\\n";
 
-/// Flags whose every text is evil.
+/// Returns flags whose strings are all [`EVIL`].
 fn hostile() -> String {
     hostile_by(EVIL)
 }
 
-/// Flags whose every text is this one.
+/// Returns flags whose strings are all `text`.
 fn hostile_by(text: &str) -> String {
     let evil = Untrusted::new(text).toml();
     format!(
@@ -65,7 +65,7 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
     fs::write(directory.join("flags.toml"), hostile()).unwrap();
     fs::write(directory.join("empty.toml"), "[flags]\n").unwrap();
     fs::write(directory.join("broken.toml"), format!("[flags]\n# {EVIL}\na = {EVIL}\n")).unwrap();
-    // The name is in code, too.
+    // The name is also in source code.
     fs::write(directory.join("code.rs"), format!("fn main() {{ \"{EVIL}\" }}\n")).unwrap();
     fs::write(directory.join("evil.jsonl"), format!("{{\"{EVIL}\"\n")).unwrap();
     let set =
@@ -180,7 +180,7 @@ const PIECES: [&str; 24] = [
     "error: x",
 ];
 
-/// Generated strings, the same in each run.
+/// Returns generated strings, which are identical in each run.
 fn texts() -> Vec<String> {
     let mut runner = TestRunner::deterministic();
     let pieces = proptest::collection::vec(proptest::sample::select(&PIECES[..]), 1..8);
@@ -193,7 +193,7 @@ fn generated_texts_are_data_in_every_form_of_output() {
     let directory = directory.path();
     fs::write(directory.join("empty.toml"), "[flags]\n").unwrap();
     for text in texts() {
-        // An option is not a name.
+        // The prefix keeps the name from being parsed as an option.
         let text = format!("k{text}");
         fs::write(directory.join("flags.toml"), hostile_by(&text)).unwrap();
         for arguments in [
@@ -229,7 +229,7 @@ fn generated_texts_are_data_in_every_form_of_output() {
                 }
             }
         }
-        // The tests of the flag above fail where its draw is another variant.
+        // A plain flag, since the tests of the flag above fail if its draw is another variant.
         let plain = format!("[flags]\n{} = true\nother = true\n", Untrusted::new(&text).toml());
         fs::write(directory.join("flags.toml"), plain).unwrap();
         let cells = run(directory, &["list", "-o", "tsv"], None).stdout;
@@ -240,7 +240,7 @@ fn generated_texts_are_data_in_every_form_of_output() {
     }
 }
 
-/// A directory with the hostile file, and an empty one.
+/// Returns a directory with the hostile file and an empty file.
 fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("flags.toml"), hostile()).unwrap();
@@ -256,7 +256,7 @@ fn json_and_columns_keep_a_name_as_it_is() {
     let json: Value = serde_json::from_str(&list("json")).unwrap();
     let rows = json["flags"].as_array().unwrap();
     assert!(rows.iter().any(|row| row["flag"] == EVIL || row["key"] == EVIL), "{json:#}");
-    // As a script reads a cell: with the escapes of Rust, and two backslashes for one.
+    // A cell as scripts read it: with the escapes of Rust, and each backslash doubled.
     let cell = r"e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r\u{202e}\u{200b}|`<b>[x](y)\\n";
     let columns = list("tsv");
     assert!(columns.lines().any(|line| line.split('\t').next() == Some(cell)), "{columns}");

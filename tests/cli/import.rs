@@ -1,4 +1,4 @@
-//! Flags of other systems.
+//! Imports of flags from other systems.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::{
     support::{python, root},
 };
 
-/// The file of another system with this name.
+/// Returns the export of another system with this name.
 fn fixture(name: &str) -> String {
     root().join("tests/cli/transcripts/import.in").join(name).display().to_string()
 }
@@ -41,7 +41,7 @@ fn what_a_dry_run_prints_is_what_is_written() {
 }
 
 #[test]
-fn a_file_of_another_system_says_whose_it_is_in_every_form() {
+fn the_system_of_a_foreign_file_is_named_in_every_form() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags");
     let goff_yaml =
@@ -100,7 +100,7 @@ fn the_hash_of_python_services_is_read() {
     assert!(import.stderr.contains("`d`: `enabled` is neither on nor off"), "{}", import.stderr);
     assert_eq!(import.code, ExitCode::Done);
 
-    // Readers in Python take all of these for off.
+    // Readers in Python treat all of these as off.
     for (field, value) in [
         ("broken", "{\"percentage\": 5"),
         ("override", "{\"owner\": \"payments\"}"),
@@ -116,7 +116,7 @@ fn the_hash_of_python_services_is_read() {
     }
 }
 
-/// What the Python package says, and for whom.
+/// Returns the answers of the Python package, with their users.
 fn waffle() -> Value {
     let script = root().join("tests/interop/django_waffle.py");
     let output = python().arg(script).output().unwrap();
@@ -125,7 +125,7 @@ fn waffle() -> Value {
 }
 
 #[test]
-fn what_is_imported_from_waffle_is_on_for_whom_waffle_says() {
+fn an_imported_waffle_flag_is_on_for_the_users_of_waffle() {
     let waffle = waffle();
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();

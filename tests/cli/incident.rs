@@ -1,4 +1,4 @@
-//! Changes in an emergency: whatever is wrong with the store, a single flag can be changed.
+//! Changes in an emergency: a single flag can be changed, whatever is wrong with the store.
 
 use std::{fmt::Write as _, fs, time::Duration};
 
@@ -25,22 +25,22 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     let mut state = flags.watch("off");
     assert_eq!(state.borrow_and_update().to_string(), "50%");
 
-    // Long enough for a busy machine to see it begin.
+    // Long enough that a busy machine observes the override before it ends.
     let told = run(&["disable", "off", "--for", "5s"]).stderr;
 
-    assert!(told.contains("then the settings of the override count again: 50%"), "{told}");
+    assert!(told.contains("then the settings of the override apply again: 50%"), "{told}");
     assert!(!told.contains("warning"), "{told}");
     state.wait_for(|state| *state == FlagState::Off).await.unwrap();
     state.wait_for(|state| state.to_string() == "50%").await.unwrap();
     assert!(run(&["rollout", "status", "off"]).stdout.contains("\t2\t2\t50%"));
-    // It is not taken for an override for good.
+    // The override is not reported as a permanent one.
     run(&["disable", "off", "--for", "1h"]);
     assert!(run(&["history", "off", "-l", "1", "-o", "text"]).stdout.contains(", then "));
     let promote = run(&["promote", "--dry-run"]);
     assert!(promote.stderr.contains("whose override ends by itself"), "{}", promote.stderr);
 }
 
-/// The clock of the server is an hour slow here. The end is `--for` after its time, and not after ours.
+/// The clock of the server is an hour slow here. `--for` counts from the time of the server, not of this machine.
 #[cfg(target_os = "linux")]
 #[test]
 fn an_override_ends_by_the_clock_of_the_server() {
@@ -56,7 +56,7 @@ fn an_override_ends_by_the_clock_of_the_server() {
         end.parse::<jiff::Timestamp>().unwrap().as_second()
     };
 
-    // The second one cannot be read as a whole, so no session learns the time.
+    // A store with so many fields cannot be read whole, so no session reads its time.
     for fields in [0, 12_000] {
         let fill = format!("for i = 1, {fields} do redis.call('hset', KEYS[1], 'f' .. i, '1') end");
         server.cli(&["eval", &fill, "1", "feature_flags"]);
@@ -74,7 +74,7 @@ fn an_override_ends_by_the_clock_of_the_server() {
                 "{arguments:?}, {fields} fields: {}",
                 end() - before
             );
-            // It is not over, as it would be by our clock.
+            // The override has not ended, as it would have by the clock of this machine.
             assert!(
                 told.stderr.contains(" -> ") && told.stderr.contains("until "),
                 "{}",
@@ -88,7 +88,7 @@ fn an_override_ends_by_the_clock_of_the_server() {
                 assert!(promote.contains("whose override ends by itself"), "{promote}");
             }
         }
-        // What is brought back has not ended either.
+        // The restored override has not ended either.
         run(&["unset", "off"]);
         let undone = run(&["undo", "3"]);
         assert_eq!(undone.code, ExitCode::Done, "{}", undone.stderr);
@@ -97,7 +97,7 @@ fn an_override_ends_by_the_clock_of_the_server() {
     }
 }
 
-/// Each answer takes a while to come. It counts neither for the end nor against it.
+/// Each answer is delayed. The delay neither shortens nor extends the override.
 #[test]
 fn an_override_on_a_far_server_lasts_for_its_time() {
     let server = Server::start();
@@ -140,7 +140,7 @@ fn a_change_of_another_store_is_taken_back_there() {
 
     let told = ran(&mut on(&server, &["disable", "on", "--key", "other"])).stderr;
 
-    assert!(told.contains("back with: flagstaff undo 1 --key other\n"), "{told}");
+    assert!(told.contains("undo with: flagstaff undo 1 --key other\n"), "{told}");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_kill_switch_works_among_flags_that_require_each_other_in_many_ways() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "f40_0"]), "0");
 }
 
-/// More fields than any reader takes.
+/// Starts a server with more fields than any reader accepts.
 fn with_too_many_fields() -> Server {
     let server = Server::start();
     let fill = "for i = 1, 12000 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
@@ -196,7 +196,7 @@ fn a_single_flag_can_be_changed_in_a_store_with_too_many_fields() {
     assert_eq!(run(&["rollout", "start", "staged"]).stdout, "staged 5%\n");
 }
 
-/// The fields are too many for a change that comes next, too.
+/// The store has so many fields that the next change would fail, too.
 #[test]
 fn a_full_store_takes_no_new_field() {
     let server = Server::start();

@@ -14,10 +14,10 @@ use crate::{
     support::root,
 };
 
-/// Of <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>.
+/// The schema from <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>.
 const SARIF: &str = include_str!("data/sarif-2.1.0.schema.json");
 
-/// All files with something wrong.
+/// Returns the paths of all files with mistakes.
 fn bad_files() -> Vec<PathBuf> {
     let data = root().join("tests/data");
     let entries = ["bad", "lint/bad"].map(|folder| fs::read_dir(data.join(folder)).unwrap());
@@ -28,7 +28,7 @@ fn bad_files() -> Vec<PathBuf> {
 #[test]
 fn every_problem_is_in_a_valid_sarif_log() {
     let mut schema: Value = serde_json::from_str(SARIF).unwrap();
-    // Their pattern is no regular expression, and none of them is used.
+    // The pattern in the schema is not a valid regular expression, and no report uses it.
     for object in ["run", "toolComponent"] {
         let language = &mut schema["definitions"][object]["properties"]["language"];
         assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
@@ -79,7 +79,7 @@ fn what_changes_no_answer_is_fixed_in_place() {
 
     assert_eq!(safe.code, ExitCode::No);
     assert!(safe.stdout.contains("error[blank-text]"), "{}", safe.stdout);
-    assert!(safe.stderr.starts_with("2 problems settled in `flags.toml`\n"), "{}", safe.stderr);
+    assert!(safe.stderr.starts_with("2 problems fixed in `flags.toml`\n"), "{}", safe.stderr);
     let fixed = fs::read_to_string(&path).unwrap();
     assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \" bob\"]\n");
 

@@ -1,4 +1,4 @@
-//! The command, run as scripts and people run it.
+//! Tests of the command, run as scripts and people run it.
 
 mod changes;
 mod codes;

@@ -1,4 +1,4 @@
-//! How the command behaves among others.
+//! The behaviour of the command among other programs: pipes, exit codes, streams and variables.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use crate::{
 };
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child =
         flagstaff(&["list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Closed before anything is written or after: neither is an error.
+    // The pipe may be closed before or after the first output: neither is an error.
     drop(child.stdout.take());
 
     let mut said = String::new();
@@ -26,7 +26,7 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!((child.wait().unwrap().code(), &*said), (Some(0), ""));
 }
 
-/// The verbs that end like the Python command, too.
+/// The verbs of the Python command end with its exit code.
 #[test]
 fn a_store_that_is_away_is_its_own_kind_of_error() {
     for arguments in [
@@ -67,7 +67,7 @@ fn errors_are_json_where_json_was_asked_for() {
 }
 
 #[test]
-fn colour_is_for_terminals_and_whoever_asks() {
+fn colour_is_for_terminals_or_by_option() {
     let coloured = |name: Option<&str>| {
         let mut command = flagstaff(&["get", "on", "colour"]);
         command.envs(name.map(|name| (name, "1")));
@@ -98,7 +98,7 @@ fn names_of_flags_and_settings_are_completed() {
         (&["is-on", "o"], "off\non\n"),
         (
             &["set", "off", "perc"],
-            "percentage=\tThe share of all other users for whom it is on. All of them by default.\n",
+            "percentage=\tThe share of all other users for whom the flag is on. All of them by default.\n",
         ),
         (&["--file", "missing.toml", "get", "q"], "quite_new\n"),
     ] {
@@ -143,7 +143,7 @@ fn every_setting_is_completed_and_printed() {
     }
 }
 
-/// A program that asks through pipes may wait for each answer.
+/// A program that writes questions into a pipe may wait for each answer.
 #[test]
 fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
     let mut command = flagstaff(&["eval", "--batch", "-"]);
@@ -161,7 +161,7 @@ fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
     assert!(child.wait().unwrap().success());
 }
 
-/// As OpenFeature's clients ask: with a default, whose type is the type of the answer.
+/// OpenFeature's clients send a default, whose type is the type of the answer.
 #[test]
 fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
     let questions = [
@@ -248,7 +248,7 @@ only = { weight = 1, value = ["red", "blue"] }
 }
 
 #[test]
-fn what_decides_ends_with_what_is_left() {
+fn the_list_of_what_decides_ends_with_the_remaining_users() {
     let folder = tempfile::tempdir().unwrap();
     let declared = r#"[flags]
 on = true
@@ -286,9 +286,9 @@ allowed_users = ["ana"]
     }
 }
 
-/// OpenFeature's contexts are flat, and so are those here.
+/// Contexts are flat, as in OpenFeature: `attributes` is then one attribute, and probably a mistake.
 #[test]
-fn a_box_of_attributes_is_told_once() {
+fn nested_attributes_are_reported_once() {
     let question = r#"{"flag": "on", "context": {"attributes": {"plan": "pro"}}}"#;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), [question, question].join("\n")).unwrap();
@@ -301,7 +301,7 @@ fn a_box_of_attributes_is_told_once() {
 }
 
 #[test]
-fn a_batch_goes_on_after_a_line_that_is_no_text() {
+fn a_batch_continues_after_a_line_that_is_not_utf8() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), b"{\"flag\":\"on\"}\n\n\xff\xfe\n{\"flag\":\"off\"}").unwrap();
 
@@ -319,7 +319,7 @@ fn a_batch_goes_on_after_a_line_that_is_no_text() {
     assert_eq!(batch.code, ExitCode::Usage);
 }
 
-/// A column for each, in every line.
+/// Every line has all columns.
 #[test]
 fn what_comes_out_of_a_pipe_has_columns() {
     let server = Server::start();
@@ -347,7 +347,7 @@ fn what_comes_out_of_a_pipe_has_columns() {
     assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", "", "", ""]]);
 }
 
-/// Time is passed in, so that what will be can be asked for.
+/// The time is an argument, so that future states can be shown.
 #[test]
 fn flags_can_be_asked_as_of_another_time() {
     for (at, code) in [("2026-12-01", ExitCode::Done), ("2026-11-30T23:59:59Z", ExitCode::No)] {
@@ -380,7 +380,7 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
         assert_eq!(told.code, ExitCode::Usage, "{name}={shown}: {}", told.stderr);
         assert!(told.stderr.contains(&format!("environment variable `{name}`")), "{}", told.stderr);
     }
-    // An option replaces it, and an empty value is none.
+    // An option overrides the variable, and an empty variable counts as unset.
     let bogus = ran(flagstaff(&["list", "-o", "tsv"]).env("FLAGSTAFF_OUTPUT", "bogus"));
     assert_eq!(bogus.code, ExitCode::Done);
     assert_eq!(ran(flagstaff(&["list"]).env("FLAGSTAFF_OUTPUT", "")).code, ExitCode::Done);
@@ -390,7 +390,7 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
 }
 
 #[test]
-fn mistakes_in_arguments_are_told_in_words() {
+fn mistakes_in_arguments_are_described() {
     for (arguments, told) in [
         (&["undo", "latest"][..], "expected the number of a revision, such as 42"),
         (&["restore", "on", "--to", "x"], "expected the number of a revision, such as 42"),
@@ -402,8 +402,8 @@ fn mistakes_in_arguments_are_told_in_words() {
         ),
         (&["enable", "on", "--for", "99999999w"], "longer than the calendar"),
         (&["enable", "on", "--for", "9999999999999999999d"], "longer than the calendar"),
-        (&["enable", "on", "--for=-1h"], "a length of time is not negative"),
-        (&["enable", "on", "--for", "soon"], "expected how long, such as `90s`"),
+        (&["enable", "on", "--for=-1h"], "a duration cannot be negative"),
+        (&["enable", "on", "--for", "soon"], "expected a duration, such as `90s`"),
         (&["eval", "on", "--context", "{\"a\": "], "it is cut off"),
     ] {
         let ran = ran(&mut flagstaff(arguments));
@@ -425,7 +425,7 @@ fn mistakes_in_arguments_are_told_in_words() {
 }
 
 #[test]
-fn of_many_odd_values_the_first_are_told_and_the_rest_are_counted() {
+fn of_many_warnings_the_first_are_shown_and_the_rest_are_counted() {
     let server = Server::start();
     let fill = |value: &str| {
         let script = "for i = 1, 70 do redis.call('hset', KEYS[1], 'f' .. i, ARGV[1]) end";
@@ -466,8 +466,8 @@ fn the_end_of_a_switch_is_told_by_the_status_of_the_rollout() {
         serde_json::from_str(&run(&["rollout", "status", "staged", "-o", "json"]).stdout).unwrap();
 
     assert!(
-        text.contains("says off, by ana, until 20")
-            || text.contains("says enabled=false, by ana, until 20"),
+        text.contains("has off, by ana, until 20")
+            || text.contains("has enabled=false, by ana, until 20"),
         "{text}"
     );
     assert!(json["hiddenBy"]["until"].is_string(), "{json}");

@@ -1,4 +1,4 @@
-//! Places of flagstaff.toml: which one is meant, what is guarded, and what is shown.
+//! Places of flagstaff.toml: the choice of a place, its protection, and its display.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
 key = "shop"
 "#;
 
-/// Any change of what it names is a change of it, so most tests do without.
+/// A place that requires reasons. It protects its file and store in every test, so most tests leave it out.
 const REASONS: &str = r#"
 [places.reasons]
 file = "conf/flags.toml"
@@ -42,7 +42,7 @@ key = "shop"
 reason = "required"
 "#;
 
-/// As above.
+/// A protected place, which most tests leave out for the same reason.
 const PRODUCTION: &str = r#"
 [places.production]
 file = "conf/flags.toml"
@@ -53,7 +53,7 @@ protected = true
 
 const PASSWORD: &str = "hunter2";
 
-/// A directory with places, and the store that they name.
+/// A directory with places, and the store that the places name.
 struct World {
     server: Server,
     here: TempDir,
@@ -71,7 +71,7 @@ impl World {
         world
     }
 
-    /// A world with places that ask, too.
+    /// Creates a world that also has places with protection.
     fn guarded() -> Self {
         let world = Self::new();
         world.write("flagstaff.toml", &[PLACES, REASONS, PRODUCTION].concat());
@@ -105,7 +105,7 @@ impl World {
         self.server.cli(&[&["-a", PASSWORD, "--no-auth-warning"], arguments].concat())
     }
 
-    /// All that a command may change.
+    /// Returns everything that a command may change.
     fn state(&self) -> String {
         let keys = self.cli(&["keys", "*"]);
         let mut keys: Vec<_> = keys.lines().collect();
@@ -137,7 +137,7 @@ impl World {
     }
 }
 
-/// The commands that change nothing of a place, and why those that write may.
+/// The commands that do not change a place. A comment gives the reason for a command that writes.
 const READ: &[&str] = &[
     "codegen", // writes code
     "completion",
@@ -164,7 +164,7 @@ const READ: &[&str] = &[
     "rollout status",
 ];
 
-/// A command that changes something: the commands that make it possible, its arguments, and its exit code where it may.
+/// A command that changes something: the commands that prepare it, its arguments, and its exit code if it is permitted.
 type Change = (&'static [&'static [&'static str]], &'static [&'static str], ExitCode);
 
 const CHANGES: &[Change] = &[
@@ -207,7 +207,7 @@ const CHANGES: &[Change] = &[
     (&[], &["instances", "--forget", "web-7"], Done),
 ];
 
-/// The names of all commands, from the help.
+/// Returns the names of all commands, from the help.
 fn commands() -> BTreeSet<String> {
     let names = |help: &str| -> Vec<String> {
         let lines = help.lines().filter(|line| {
@@ -297,7 +297,7 @@ fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
     for told in [
         store(&url("localhost", 0), "shop"),
         store(&url("[::1]", 0), "shop"),
-        // A name that is looked up.
+        // A host that is resolved.
         store(&url("127.1", 0), "shop"),
         world.run(&[
             "instances",
@@ -385,12 +385,12 @@ fn a_protected_place_without_a_file_protects_the_nearest_one() {
     refused(".", &["enable", "off", "--source", "file"]);
     refused(".", &["fmt"]);
     refused("src/deep", &["fmt"]);
-    // From here it would be another file, and from the root this one.
+    // In this directory the path would be another file, but from the root it is this file.
     refused("conf", &["fmt", "../flags.toml"]);
     refused("conf", &["fmt", "flags.toml"]);
     let elsewhere = world.run(&["fmt", "conf/flags.toml"]);
     assert_eq!(elsewhere.code, Done, "{}", elsewhere.stderr);
-    // A new file would be the nearest one.
+    // A new file would be found before the one of the place.
     fs::remove_file(world.here.path().join("flags.toml")).unwrap();
     refused(".", &["init"]);
 }
@@ -412,7 +412,7 @@ fn a_mistake_in_another_place_is_a_warning() {
         let told = at("other");
         assert!(told.code == Usage && told.stderr.contains("error["), "{broken}: {}", told.stderr);
     }
-    // A place with a mistake may be meant to be protected.
+    // A place with a mistake may have been meant to be protected.
     let production = PRODUCTION.replace("protected", "protekted");
     world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
     let told = world.at("open", &["enable", "off", "-m", "why"]);
@@ -421,7 +421,7 @@ fn a_mistake_in_another_place_is_a_warning() {
     assert_eq!(world.at("open", &["enable", "off", "-m", "why", "--yes"]).code, Done);
     let twice = world.run(&["diff", "--at", "open", "--at", "open"]);
     assert_eq!(twice.stderr.matches("a place of flagstaff.toml").count(), 1, "{}", twice.stderr);
-    // At the top level, it concerns all of them.
+    // At the top level, a mistake affects all places.
     world.write("flagstaff.toml", &format!("protect = true\n{PLACES}"));
     let told = at("open");
     assert!(
@@ -473,11 +473,11 @@ fn a_kill_by_options_needs_no_flagstaff_toml() {
         let told = kill(&["-m", "why", "--yes"]);
         assert_eq!(told.code, Done, "{}", told.stderr);
         assert!(world.cli(&["hgetall", "shop"]).starts_with("on\n0"));
-        // The variables name both as well.
+        // The variables name the file and the store, too.
         let mut list = world.command(&["list"]);
         list.env("FLAGSTAFF_FILE", "conf/flags.toml").env("REDIS_URL", &url);
         assert_eq!(ran(&mut list).code, Done);
-        // Without a store of its own, the place that cannot be read would name it.
+        // Without an option or variable for the store, the place is needed, but it cannot be read.
         assert_eq!(world.run(&["list", "-f", "conf/flags.toml"]).code, Usage);
         assert_eq!(world.at("open", &["list", "--no-redis", "--no-file"]).code, Usage);
     }
@@ -493,7 +493,7 @@ fn a_person_is_asked_where_flagstaff_toml_cannot_be_used() {
     let seen = world.typed(&format!("disable on -f conf/flags.toml --redis {url}"), "on\nnow\n");
 
     assert!(seen.contains("so this may be a protected place: type `on` to go on:"), "{seen}");
-    // What can be read of it still counts.
+    // The readable part of the store still counts.
     assert!(world.cli(&["hgetall", "shop"]).starts_with("on\n0"), "{seen}");
 }
 
@@ -562,7 +562,7 @@ fn what_came_out_of_a_variable_is_not_printed() {
 }
 
 #[test]
-fn what_is_known_without_a_person_is_found_before_one_is_asked() {
+fn mistakes_are_reported_before_a_confirmation_is_asked() {
     let world = World::guarded();
     world.write("import.txt", "ff:imported {\"enabled\": true}\n");
     let silent = |arguments: &[&str]| {
@@ -597,15 +597,15 @@ fn a_new_file_is_made_with_the_reason_on_its_line() {
     let init = world.at("reasons", &["init", "-m", "moved here"]);
 
     assert!(
-        import.stderr.contains("made `flags.toml` of reasons: moved here\n"),
+        import.stderr.contains("created `flags.toml` of reasons: moved here\n"),
         "{}",
         import.stderr
     );
-    assert!(init.stdout.contains("made `flags.toml` of reasons: moved here;"), "{}", init.stdout);
+    assert!(init.stdout.contains("created `flags.toml` of reasons: moved here;"), "{}", init.stdout);
 }
 
 #[test]
-fn a_dry_run_asks_nobody() {
+fn a_dry_run_asks_for_no_confirmation() {
     let world = World::guarded();
 
     for arguments in
@@ -633,7 +633,7 @@ fn a_person_types_the_name_and_a_reason() {
     let question = "place `production` is protected: type `off` to go on:";
     let (before, after) = seen.split_once(question).unwrap_or_else(|| panic!("{seen}"));
     assert!(
-        before.contains(&store) && before.contains("let `off` be on for more than now?"),
+        before.contains(&store) && before.contains("let `off` be on for more users than now?"),
         "{seen}"
     );
     assert!(after.contains(&format!("revision 1 {store}")), "{seen}");
@@ -656,7 +656,7 @@ fn every_change_shows_its_place_and_no_password() {
 
     let at = format!("at open ({store}, key shop)");
     assert!(text.stderr.starts_with(&format!("{at}\n")), "{}", text.stderr);
-    assert!(text.stderr.contains(&format!("revision 1 {at}; back with: ")), "{}", text.stderr);
+    assert!(text.stderr.contains(&format!("revision 1 {at}; undo with: ")), "{}", text.stderr);
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     let change = &document["changes"][0];
     assert_eq!((&change["place"], &change["store"]["address"]), (&"open".into(), &store.into()));
@@ -692,7 +692,7 @@ fn a_command_of_a_hint_works_where_it_is_pasted() {
     };
 
     let set = world.run(&["set", "--at", "open", "--new", "--", "-x y", "percentage=25"]).stderr;
-    let undone = paste(&between(&set, "back with: ", "\n"));
+    let undone = paste(&between(&set, "undo with: ", "\n"));
     assert_eq!((undone.code, undone.stdout.trim()), (Done, "-x y unset"));
 
     world.cli(&["hset", "shop", "-x y", "{"]);
@@ -707,7 +707,7 @@ fn a_command_of_a_hint_works_where_it_is_pasted() {
     let told = world
         .run(&["enable", "off", "--redis", &url, "--key", "a b", "-f", "conf/flags.toml"])
         .stderr;
-    let back = between(&told, "back with: ", "\n");
+    let back = between(&told, "undo with: ", "\n");
     assert_eq!(back, "flagstaff undo 1 --file conf/flags.toml --redis URL --key 'a b'");
 }
 
@@ -739,7 +739,7 @@ fn an_option_beside_a_place_wins_for_its_one_value() {
     let key = world.at("open", &["list", "--key", "elsewhere"]).stdout;
     assert!(key.contains("off\toff\tfile"), "{key}");
     assert!(world.at("open", &["list", "--no-redis"]).stdout.contains("off\toff\tfile"));
-    // Without the password, which is not needed then.
+    // `--no-redis` does not need the password.
     let mut command = world.command(&["list", "--at", "open", "--no-redis"]);
     assert_eq!(ran(command.env_remove("PASSWORD")).code, Done);
 }
@@ -784,7 +784,7 @@ fn a_place_that_is_not_there_or_lacks_a_variable_is_an_error() {
         told(world.command(&["enable", "on", "--at", "open"]).env_remove("PASSWORD"));
     let expected = "error: environment variable `PASSWORD` is not set (flagstaff.toml:4:9)\n";
     assert!(code == Usage && stderr.contains(expected), "{stderr}");
-    // The file alone needs no store.
+    // A command on the file alone needs no store.
     assert_eq!(ran(world.command(&["lint", "--at", "open"]).env_remove("PASSWORD")).code, Done);
     assert_eq!(world.run(&["list", "--at", "open", "--at", "production"]).code, Usage);
     let nowhere = tempfile::tempdir().unwrap();
@@ -812,7 +812,7 @@ fn a_mistake_in_flagstaff_toml_is_shown_and_stops_no_help() {
     }
 }
 
-/// The password is an error, and the address beside it is clear.
+/// The password is an error, but the address beside it can be read.
 #[test]
 fn a_place_with_a_password_still_protects_its_store() {
     let world = World::new();
@@ -863,7 +863,7 @@ fn two_places_are_compared_with_all_of_their_sources() {
     assert_eq!((&json["before"], &json["flags"][1]["flag"]), (&"empty".into(), &"on".into()));
     let same = world.run(&["diff", "--at", "open", "--at", "open"]);
     assert_eq!(same.code, Done, "{}", same.stderr);
-    // What cannot be read is named with the place that has it.
+    // A value that cannot be read is reported with its place.
     world.cli(&["hset", "b", "on", "{"]);
     let told = diff("text");
     assert!(
@@ -898,7 +898,7 @@ fn names_of_places_are_completed() {
     let Ran { stdout, .. } = ran(&mut command);
 
     assert_eq!(stdout.lines().next(), Some("production"));
-    // Flags are those of the place that was typed before them.
+    // The flags that are completed are those of the place that was typed before them.
     world.at("open", &["enable", "fresh", "--new", "-m", "why", "--yes"]);
     let mut command = world.command(&["--", "flagstaff", "get", "--at", "open", "fr"]);
     assert_eq!(ran(command.env("COMPLETE", "fish")).stdout.lines().next(), Some("fresh"));

@@ -1,4 +1,4 @@
-//! The verbs that the Python command has too, on the same store.
+//! The verbs that the Python command has, too, on one store.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -14,13 +14,13 @@ use crate::{
     support::python,
 };
 
-/// `flagstaff` where no file is.
+/// Runs `flagstaff` in a directory without a flag file.
 fn ours(server: &Server, arguments: &[&str]) -> Ran {
     let elsewhere = tempfile::tempdir().unwrap();
     ran(on(server, arguments).current_dir(elsewhere.path()))
 }
 
-/// The Python command, in a process that lives as long as this value.
+/// The Python command, in a process that stops when this value is dropped.
 struct Tempest {
     process: Child,
     runs: Option<ChildStdin>,
@@ -52,13 +52,13 @@ impl Tempest {
 
 impl Drop for Tempest {
     fn drop(&mut self) {
-        // It ends with its input.
+        // The process stops when its input ends.
         drop(self.runs.take());
         let _ = self.process.wait();
     }
 }
 
-/// Names and states: theirs are aligned, ours are separated by tabs and have more columns.
+/// Returns names and states. The Python command aligns its columns; `flagstaff` separates more columns by tabs.
 fn listed(list: &Ran, separator: &str) -> Vec<(String, String)> {
     let columns = |line: &str| {
         let mut columns = line.split(separator).filter(|column| !column.is_empty());
@@ -90,7 +90,7 @@ fn verbs_of_both_commands_print_and_end_alike() {
             "{arguments:?}: {}",
             ours.stderr
         );
-        // What is stored is the same to the byte.
+        // Both store the same bytes.
         let stored = |server: &Server| server.cli(&["HGETALL", "feature_flags"]);
         assert_eq!(stored(&one), stored(&other), "{arguments:?}");
     }
@@ -106,7 +106,7 @@ fn one_lists_what_the_other_has_written() {
     ours(&server, &["enable", "a_long_name_of_ours", "-m", "launch"]);
     theirs(&["enable", "theirs"]);
     theirs(&["disable", "off"]);
-    // What neither of them would write.
+    // Values that neither command would write.
     server.cli(&["HSET", "feature_flags", "yes", " Yes\n", "garbage", "garbage", "empty", ""]);
 
     let (ours, theirs) = (ours(&server, &["list"]), theirs(&["list"]));
@@ -114,7 +114,7 @@ fn one_lists_what_the_other_has_written() {
     assert_eq!(listed(&ours, "\t").len(), 6);
     assert_eq!((ours.code, theirs.code), (ExitCode::Done, ExitCode::Done));
 
-    // The spelling of theirs prints what theirs prints.
+    // The Python spelling of the command prints what the Python command prints.
     assert_eq!(self::ours(&server, &["flags", "list"]).stdout, theirs.stdout);
 }
 

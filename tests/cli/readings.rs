@@ -1,4 +1,4 @@
-//! The commands that answer for a flag, on random files: they agree with each other and with the library.
+//! The commands that evaluate a flag, on random files: they agree with each other and with the library.
 
 use std::fs;
 
@@ -10,10 +10,10 @@ use crate::{
     random_files::{FLAGS, file},
 };
 
-/// A file that is always the same.
+/// Returns a random file, which is always the same for a seed.
 fn chosen(seed: u32) -> String {
     let mixed = |n: u32| (seed.wrapping_mul(0x9e37_79b9) ^ n).wrapping_mul(0x85eb_ca6b) >> 15;
-    // A draw by request has another outcome for each command.
+    // A draw by request would have another outcome in each command.
     file(&(0..200).map(|n| mixed(n) as u8).collect::<Vec<_>>()).replace("\"request\"", "\"plan\"")
 }
 

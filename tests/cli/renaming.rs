@@ -90,7 +90,7 @@ fn a_rename_takes_the_override_along_and_undo_brings_it_back() {
     assert_ends(&undo, Done);
     assert!(undo.stdout.contains("checkout 25%") && undo.stdout.contains("cart 10%"), "{undo:?}");
     assert_eq!(shop.stored("checkout"), "");
-    // Either half will do.
+    // Undoing either half of the rename undoes both.
     assert_ends(&shop.run(&["undo", "1"]), Done);
     assert_eq!((&*shop.stored("checkout"), &*shop.stored("cart")), (r#"{"percentage":25}"#, ""));
 }
@@ -191,7 +191,7 @@ fn a_renamed_flag_draws_the_users_that_it_drew() {
     assert_ne!(on("cart"), before, "without the salt, others are drawn");
 }
 
-/// The override takes the salt away that the file gets.
+/// The override removes the salt that the rename adds to the file.
 #[test]
 fn a_rename_that_would_move_a_user_is_refused_and_changes_nothing() {
     let shop = Shop::new();
@@ -202,7 +202,7 @@ fn a_rename_that_would_move_a_user_is_refused_and_changes_nothing() {
 
     assert_ends(&refused, Refused);
     assert!(
-        refused.stderr.contains("`checkout` would be another one for some users"),
+        refused.stderr.contains("`checkout` would have another answer for some users"),
         "{}",
         refused.stderr
     );
@@ -228,8 +228,7 @@ fn a_rename_warns_of_the_variable_that_keeps_the_old_name() {
     assert_ends(&warned, Done);
     assert!(
         warned.stderr.contains(
-            "warning: an environment variable decides about `checkout` and keeps its name: name it \
-             after `cart` where the new file is deployed"
+            "warning: an environment variable decides about `checkout` and keeps its name: rename it for `cart` where the new file is deployed"
         ),
         "{}",
         warned.stderr
@@ -259,7 +258,7 @@ fn saved_meanwhile(shop: &Shop) -> (u16, impl Fn() -> usize + use<>) {
 }
 
 #[test]
-fn a_file_that_somebody_saves_meanwhile_is_never_overwritten() {
+fn a_file_that_is_saved_meanwhile_is_never_overwritten() {
     for command in [
         &["rename", "checkout", "cart"][..],
         &["delete", "gifts"],
@@ -299,7 +298,7 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
 
     assert_ends(&shop.run(&[&["rename", "checkout", "cart"], &files[..]].concat()), Done);
 
-    // The weakest file has the salt.
+    // The salt is in the weakest file.
     assert_eq!(fs::read_to_string(&over).unwrap(), text.replace("checkout", "cart"));
     let salted = TEXT.replace("checkout", "cart").replace("= 10\n", "= 10\nsalt = \"checkout\"\n");
     assert_eq!(shop.text(), salted);
@@ -312,8 +311,7 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
     assert!(!shop.text().contains("[flags.cart]"), "{}", shop.text());
 }
 
-/// The file has it plainly on, and the override draws.
-/// They need the flag again once their mistake is fixed.
+/// The rejected flags require the flag, so they need it again once their mistakes are fixed.
 #[test]
 fn rejected_flags_keep_a_flag_and_are_renamed_with_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -457,7 +455,7 @@ fn code_that_names_a_flag_keeps_it_and_comments_do_not() {
 }
 
 #[test]
-fn a_deleted_flag_takes_its_override_along_when_told() {
+fn a_deleted_flag_takes_its_override_along_by_option() {
     let shop = Shop::new();
     shop.store("gifts", "0");
 
@@ -486,7 +484,7 @@ fn git_brings_a_deleted_flag_back() {
 
     let deleted = shop.run(&["delete", "gifts"]);
 
-    assert!(deleted.stderr.contains("back with: git restore flags.toml"), "{}", deleted.stderr);
+    assert!(deleted.stderr.contains("restore with: git restore flags.toml"), "{}", deleted.stderr);
     git(&["restore", "flags.toml"]);
     assert_eq!(shop.text(), TEXT);
 }
@@ -558,10 +556,10 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     assert_eq!(shop.text().matches("cards").count(), 3, "{}", shop.text());
     assert!(!shop.text().contains("gifts =") && shop.text().contains("salt = \"gifts\""));
 
-    // It would take the flag out of the other environments, too.
+    // The deletion would remove the flag from the other environments, too.
     let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
     assert_ends(&refused, ExitCode::Usage);
-    assert!(refused.stderr.contains("`delete` is about the whole file"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("`delete` removes a flag from the whole file"), "{}", refused.stderr);
     let mut deleted = on(&shop.server, &["delete", "cards"]);
     let deleted = deleted.current_dir(&shop.directory).env("FLAGSTAFF_ENVIRONMENT", "staging");
     assert_ends(&ran(deleted), Done);

@@ -37,9 +37,9 @@ user = \"ana\"
 expect = true
 ";
 
-/// A service that starts now has no definition of a flag whose tests fail.
+/// A service that starts now rejects a flag whose tests fail.
 #[test]
-fn a_flag_whose_tests_fail_is_what_a_service_has_that_starts_now() {
+fn a_flag_whose_tests_fail_is_shown_as_in_a_service_that_starts_now() {
     let directory = directory(FAILING);
 
     for arguments in [&["list"][..], &["eval", "fine"], &["is-on", "fine"], &["show", "fine"]] {
@@ -83,7 +83,7 @@ fn an_edit_after_which_a_test_fails_is_refused() {
     assert_eq!(kept.code, ExitCode::Done, "{}", kept.stderr);
 }
 
-/// A test that fails already does not block an edit of another flag.
+/// A test that failed before does not block an edit of another flag.
 #[test]
 fn an_edit_is_made_although_the_tests_of_another_flag_fail_before_and_after() {
     let directory = directory(FAILING);
@@ -111,7 +111,7 @@ fn an_override_that_the_tests_of_the_file_refuse_is_not_promoted() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "a"]).trim(), "0");
 }
 
-/// The services may have a file that is not found here.
+/// Services may have a flag file, even if this machine does not.
 #[test]
 fn an_absent_file_is_not_an_empty_one() {
     let (server, elsewhere) = (Server::start(), tempfile::tempdir().unwrap());
@@ -144,7 +144,7 @@ fn an_absent_file_is_not_an_empty_one() {
         assert!(ran.stderr.starts_with(told), "{arguments:?}: {}", ran.stderr);
         assert!(!run(&[arguments, &["--no-file"]].concat()).stderr.contains(told), "{arguments:?}");
     }
-    // A forced value needs no file.
+    // A forced value does not depend on the file.
     let forced = run(&["is-on", "forced"]);
     assert_eq!((forced.code, &*forced.stderr), (ExitCode::Done, ""));
 }
@@ -183,7 +183,7 @@ fn an_attribute_is_of_the_type_that_rules_compare() {
     }
     let doubtful = run(&directory, &["eval", "other", "--set", "mixed=7"]);
     assert!(
-        doubtful.stderr.contains("rules compare `mixed` with texts and with others"),
+        doubtful.stderr.contains("rules compare `mixed` with strings and with other values"),
         "{}",
         doubtful.stderr
     );
@@ -203,7 +203,7 @@ fn a_number_that_rules_read_as_one_has_no_doubtful_type() {
 }
 
 #[test]
-fn the_end_of_a_rollout_is_told() {
+fn the_end_of_a_rollout_is_reported() {
     let stages = "[flags.a.rollout]\nstart = 2020-01-01T00:00:00Z\n\
                   stages = [{ percentage = 1, for = \"2h\" }, { percentage = 50 }]\n";
     let directory = directory(stages);
@@ -240,7 +240,7 @@ fn a_diff_with_git_sees_the_order_of_variants_tests_and_segments() {
     git(directory.path(), &["commit", "--quiet", "--message", "x"]);
     assert_eq!(run(&directory, &["diff", "git:HEAD"]).code, ExitCode::Done);
 
-    // The test fails: that stops no command that reads.
+    // The test fails, which does not stop commands that read.
     fs::write(directory.path().join("flags.toml"), text("b = 1, a = 1", "false", "free")).unwrap();
     let diff = run(&directory, &["diff", "git:HEAD"]);
 
@@ -259,7 +259,7 @@ fn a_diff_with_git_sees_the_order_of_variants_tests_and_segments() {
 }
 
 #[test]
-fn an_edit_that_renames_or_removes_a_flag_is_told_and_fails_where_it_is_denied() {
+fn an_edit_that_renames_or_removes_a_flag_is_reported_and_fails_if_denied() {
     let directory = directory("[flags.new_name]\npercentage = 50\n");
     let before = directory.path().join("before.toml");
     fs::write(&before, "[flags.old_name]\npercentage = 50\n[flags.gone]\n").unwrap();
@@ -302,7 +302,7 @@ fn a_plan_says_which_rules_were_not_tried_in_every_form() {
     assert!(markdown.contains("| ? |") && markdown.contains("| `strange` |"), "{markdown}");
 }
 
-/// A forced value takes lists and rules away, and with them the attributes that made-up users have values of.
+/// A forced value removes lists and rules, and with them the attributes that made-up users get values for.
 #[test]
 fn a_simulation_of_a_flag_that_is_forced_names_no_attributes() {
     let directory = directory(

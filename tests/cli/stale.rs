@@ -1,4 +1,4 @@
-//! Flags that can go, in a repository of their own.
+//! Flags that can be deleted, in a git repository of their own.
 
 use std::{fs, path::Path, process::Command};
 
@@ -36,7 +36,7 @@ if flags.is_enabled(\"new_checkout\", &user) {
 let beta = flags.is_enabled(\"beta\", &user) && flags.is_enabled(\"new_chekout\", &user);
 ";
 
-/// A repository with two commits, and a change that is not committed.
+/// Creates a repository with two commits, and a change that is not committed.
 fn repository() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -79,7 +79,7 @@ fn git(directory: &Path, arguments: &[&str]) {
     assert!(status.success(), "{arguments:?}");
 }
 
-/// Without the number of a commit, which depends on git.
+/// Returns the lines without the hash of a commit, which depends on git.
 fn lines(stdout: &str) -> Vec<String> {
     let line = |line: &str| match line.split_once("commit ") {
         Some((start, end)) => format!("{start}commit{}", &end[end.find('\t').unwrap()..]),
@@ -196,7 +196,7 @@ fn a_permanent_flag_is_never_stale() {
 }
 
 #[test]
-fn a_rollout_that_nobody_has_started_is_still_to_come() {
+fn a_rollout_that_was_not_started_is_not_stale() {
     let stale = |stages: &str| {
         let directory = tempfile::tempdir().unwrap();
         let text = format!("[flags.search.rollout]\nstages = [{{ percentage = 0 }}]\n{stages}");

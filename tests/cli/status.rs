@@ -1,4 +1,4 @@
-//! One page on what is going on, and what is not known of it.
+//! `flagstaff status`: overrides, ends, rollouts and instances on one page, and the gaps in its data.
 
 use std::fs;
 
@@ -57,7 +57,7 @@ fn all_is_well_where_nothing_needs_attention() {
         (&json!("25%"), &json!("ana"), &json!("try it"))
     );
     assert!(a["ends"].is_string());
-    // A plain value has its author in the log.
+    // The author of a plain value is in the log.
     assert_eq!((&b["by"], &b["reason"]), (&json!("bob"), &json!("kept off")));
     assert_eq!(names(&status["ends"]), ["a"]);
     for empty in ["rollouts", "instances", "rejected", "unknown", "attention"] {
@@ -204,7 +204,7 @@ async fn the_instances_are_on_the_page() {
     assert_eq!((code, &status["attention"]), (No, &json!([other])));
 }
 
-/// Rollouts begin by the clock of each machine, so this one may serve another stage than the others.
+/// Each machine starts a rollout by its own clock, so this machine may be in another stage.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_clock_that_is_not_that_of_the_server_needs_attention() {
@@ -228,7 +228,7 @@ fn a_part_that_cannot_be_read_is_named_and_never_empty() {
     assert_eq!(status["unknown"][0]["what"], "override of a");
     assert!(status["overrides"][0]["problem"].is_string());
 
-    // A store that is gone.
+    // A store that cannot be reached.
     let gone = ran(flagstaff(&["status", "--redis", "redis://127.0.0.1:1", "-o", "json"])
         .current_dir(world.here.path()));
     let status: Value = serde_json::from_str(&gone.stdout).unwrap();
@@ -240,7 +240,7 @@ fn a_part_that_cannot_be_read_is_named_and_never_empty() {
     assert!(text.stdout.contains("\nOverrides\n  (not known)\n"), "{}", text.stdout);
     assert!(text.stdout.contains("cannot reach Redis at `127.0.0.1:1`"), "{}", text.stdout);
 
-    // A file that cannot be used leaves the store.
+    // If the file cannot be used, the store is still shown.
     fs::write(world.here.path().join("flags.toml"), "[flags\n").unwrap();
     world.server.cli(&["hset", "feature_flags", "a", "1"]);
     let (code, status) = world.json();
@@ -253,7 +253,7 @@ fn a_part_that_cannot_be_read_is_named_and_never_empty() {
 }
 
 #[test]
-fn what_a_file_that_is_gone_has_is_not_known() {
+fn the_flags_of_a_missing_file_are_unknown() {
     let world = World::new("[flags]\na = true\n");
     world.run(&["set", "a", "percentage=25", "--for", "2h"]);
     let run = |form| world.run(&["status", "--file", "gone.toml", "-o", form]);
@@ -270,7 +270,7 @@ fn what_a_file_that_is_gone_has_is_not_known() {
     let text = run("text").stdout;
     assert!(text.contains("\nUnfinished rollouts\n  (not known)\n"), "{text}");
     assert!(!text.contains("no file declares it"), "{text}");
-    // An override may hold a rollout.
+    // The override that cannot be read may contain a rollout.
     world.server.cli(&["hset", "feature_flags", "a", "{"]);
     let (_, status) = world.json();
     assert_eq!(status["rollouts"], Value::Null, "{status}");
@@ -278,7 +278,7 @@ fn what_a_file_that_is_gone_has_is_not_known() {
 }
 
 #[test]
-fn a_rollout_that_has_not_started_is_said_to_start() {
+fn a_rollout_that_has_not_started_is_listed_with_its_start() {
     let world = World::new(
         "[flags.later.rollout]\nstart = 2999-01-01T00:00:00Z\n\
          stages = [{ percentage = 1, for = \"2h\" }, { percentage = 100 }]\n",
@@ -295,7 +295,7 @@ fn a_rollout_that_has_not_started_is_said_to_start() {
 }
 
 #[test]
-fn a_store_with_too_many_fields_is_said_to_be_one() {
+fn a_store_with_too_many_fields_is_reported_as_such() {
     let world = World::new("[flags]\na = true\n");
     let fill = "for i = 1, 12000 do redis.call('hset', KEYS[1], 'f' .. i, '1') end";
     world.run(&["disable", "a", "-m", "why"]);
@@ -304,7 +304,7 @@ fn a_store_with_too_many_fields_is_said_to_be_one() {
     let (code, status) = world.json();
     assert_eq!((code, &status["overrides"]), (Usage, &Value::Null), "{status}");
 
-    // The log is read all the same.
+    // The log can still be read.
     let history = world.run(&["history", "-l", "1"]);
     assert_eq!(history.code, Done, "{}", history.stderr);
     assert!(history.stdout.contains("why"), "{}", history.stdout);

@@ -9,7 +9,7 @@ use crate::{
     server::{Port, Server, cli},
 };
 
-/// Reads and changes, which are for the server that `stored` asks.
+/// Runs commands that read and change the store. `stored` reads a field from its server.
 fn looks_and_changes(store: &[&str], stored: &dyn Fn(&str) -> String) {
     let run = |arguments: &[&str]| ran(&mut flagstaff(&[arguments, store].concat()));
     let done = |arguments: &[&str]| {
@@ -41,7 +41,7 @@ fn the_master_is_found_through_sentinels() {
 
     looks_and_changes(&store, &|flag| stored(&watched.master, flag));
 
-    // As variables, and with a sentinel that is away.
+    // The store is given by variables, with one sentinel that does not answer.
     let nobody = format!("redis://127.0.0.1:{}", Port::take().number);
     watched.ask(&["FAILOVER", "mymaster"]);
     watched.sentinel.wait_for("+switch-master");
@@ -67,7 +67,7 @@ fn the_node_with_the_flags_is_found_in_a_cluster() {
     assert_eq!(stored("off"), "1");
 }
 
-/// What cannot be meant is said before anybody is asked.
+/// A contradiction is reported before any server is contacted.
 #[test]
 fn stores_that_contradict_each_other_are_refused() {
     let one = "redis://127.0.0.1:1";
@@ -81,7 +81,7 @@ fn stores_that_contradict_each_other_are_refused() {
         assert!(get.stderr.starts_with("error: "), "{}", get.stderr);
     }
 
-    // Nobody is there to ask.
+    // No sentinel answers.
     let away = ["--redis", "redis://mymaster", "--sentinel", one];
     let is_on = ran(&mut flagstaff(&[&["is-on", "on"], &away[..]].concat()));
     assert_eq!(is_on.code, ExitCode::Unreachable, "{}", is_on.stderr);

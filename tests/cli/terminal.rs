@@ -1,15 +1,15 @@
-//! What people see on a terminal, which `script` of util-linux makes.
+//! Output on a terminal, which `script` of util-linux provides.
 
 use std::process::{Command, Stdio};
 
 use crate::command::{data, flagstaff, program};
 
-/// What a command prints on a terminal that is so wide.
+/// Returns the output of a command on a terminal of this width.
 fn on_terminal(width: u16, arguments: &str) -> String {
     let mut command = Command::new("script");
     let line = format!("stty cols {width}; {} {arguments}", program().display());
     command.args(["-qec", &line, "/dev/null"]).current_dir(data()).stdin(Stdio::null());
-    // Without the environment of this machine.
+    // Removes the environment variables of this machine.
     for (name, value) in flagstaff(&[]).get_envs() {
         match value {
             Some(value) => command.env(name, value),
@@ -32,8 +32,8 @@ fn names_are_whole_at_every_width() {
 }
 
 #[test]
-fn people_are_told_that_overrides_do_not_count() {
-    let told = |arguments| on_terminal(80, arguments).contains("so overrides do not count");
+fn a_terminal_shows_that_overrides_are_ignored() {
+    let told = |arguments| on_terminal(80, arguments).contains("so overrides are ignored");
 
     for arguments in ["list", "get on", "show on", "eval on", "explain on", "stale"] {
         assert!(told(arguments), "{arguments}");

@@ -1,6 +1,6 @@
-//! What people see: the transcripts in `transcripts/`, and those of the README.
+//! The transcripts in `transcripts/`, and those of the README and the guide.
 //!
-//! `TRYCMD=overwrite tests/run --test cli transcripts` writes what is printed into them.
+//! `TRYCMD=overwrite tests/run --test cli transcripts` updates them.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use trycmd::TestCases;
 
 use crate::{command::program, server::Server, support::root};
 
-/// Of this repository's own flags.toml.
+/// The examples use the flags.toml of this repository.
 #[test]
 fn the_readme_and_the_guide_show_what_is_printed() {
     let shows = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("```console\n");
@@ -30,7 +30,7 @@ fn commands_print_what_their_transcripts_show() {
     }
 }
 
-/// Each on a server of its own.
+/// Each transcript has a server of its own.
 #[test]
 fn commands_print_what_their_transcripts_show_with_a_store() {
     for path in transcripts("tests/cli/transcripts/redis") {
@@ -47,7 +47,7 @@ fn transcripts(directory: &str) -> Vec<PathBuf> {
 }
 
 fn run(path: &Path, server: Option<&Server>) {
-    // Where readers of the transcripts are. No other test goes by the directory of the process.
+    // Readers run the commands in the root. No other test depends on the directory of the process.
     env::set_current_dir(root()).unwrap();
     let cases = TestCases::new();
     cases.register_bin("flagstaff", program());

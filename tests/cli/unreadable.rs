@@ -1,5 +1,5 @@
-//! Stored values that cannot be read: every command names them, and an answer that may be wrong because of one is an
-//! error.
+//! Stored values that cannot be read. Every command names them, and an answer that may be wrong because
+//! of one is an error.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::{
     server::Server,
 };
 
-/// `wrong` cannot be read, `asks` requires it, `asks_it_too` requires that, and `killed` is off anyway.
+/// A store in which `wrong` cannot be read. `asks` requires it, `asks_it_too` requires `asks`. `killed` is off anyway.
 struct Case {
     server: Server,
     directory: TempDir,
@@ -51,11 +51,11 @@ impl Case {
         ran(on(&self.server, arguments).current_dir(&self.directory))
     }
 
-    /// Runs a command that is an error because of `wrong`.
+    /// Runs a command that fails because of `wrong`.
     fn refused(&self, arguments: &[&str]) -> Ran {
         let ran = self.run(arguments);
         assert_eq!(ran.code, ExitCode::Usage, "{arguments:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("what `redis` has for `wrong`"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("the value in `redis` of `wrong`"), "{}", ran.stderr);
         ran
     }
 }
@@ -121,9 +121,9 @@ fn show_names_it_beside_its_source() {
     assert_eq!(case.run(&["show", "asks"]).code, ExitCode::Done);
 }
 
-/// The answer of `eval` is not off, so no other command has `off` there.
+/// `eval` does not answer off, so no other command may show `off`.
 #[test]
-fn what_it_is_is_not_known_in_every_command_and_form() {
+fn every_command_and_form_shows_an_unreadable_flag_as_unknown() {
     let case = Case::new();
     let text = |arguments: &[&str]| {
         let ran = case.refused(&[arguments, &["-o", "text"]].concat());
@@ -136,7 +136,7 @@ fn what_it_is_is_not_known_in_every_command_and_form() {
 
     let explained = text(&["explain", "wrong"]);
     assert!(
-        explained.starts_with("wrong is not known: what `redis` has for `wrong`"),
+        explained.starts_with("wrong is not known: the value in `redis` of `wrong`"),
         "{explained}"
     );
     assert!(explained.contains(" ERROR, PARSE_ERROR"), "{explained}");
@@ -176,20 +176,20 @@ fn where_a_rollout_stands_is_an_error() {
     let status = case.run(&["rollout", "status", "staged"]);
 
     assert_eq!((status.code, &*status.stdout), (ExitCode::Usage, ""), "{}", status.stderr);
-    assert!(status.stderr.contains("has for `staged` cannot be read"), "{}", status.stderr);
+    assert!(status.stderr.contains("of `staged` cannot be read"), "{}", status.stderr);
 }
 
 #[test]
-fn a_simulation_is_an_error_where_an_answer_in_it_is_not_known() {
+fn a_simulation_with_an_unknown_answer_is_an_error() {
     let case = Case::new();
 
     case.refused(&["simulate", "wrong", "percentage=5"]);
-    // It requires `wrong`, as a flag does that requires it.
+    // `asks` requires `wrong`.
     case.refused(&["simulate", "asks", "percentage=5"]);
     assert_eq!(case.run(&["simulate", "fine", "percentage=5"]).code, ExitCode::Done);
 }
 
-/// It compares files.
+/// A plan compares files only.
 #[test]
 fn a_plan_does_without_the_store() {
     let case = Case::new();
@@ -204,7 +204,7 @@ fn a_plan_does_without_the_store() {
     );
 }
 
-/// Services have another type, and the code that asks expects it.
+/// The file declares another type, which the code expects.
 #[test]
 fn a_stored_value_of_another_type_cannot_be_read_and_none_can_be_stored() {
     let case = Case::new();

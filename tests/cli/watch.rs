@@ -1,4 +1,4 @@
-//! `flagstaff watch`, which goes on until it is told to stop.
+//! `flagstaff watch`, which runs until it is stopped.
 
 use std::{
     fs,
@@ -14,11 +14,11 @@ use crate::{
     server::Server,
 };
 
-/// Ends with this value.
+/// A running `watch`, which stops when this value is dropped.
 struct Watching(Child);
 
 impl Watching {
-    /// Watches, and waits until it does.
+    /// Starts `watch`, and waits until it is ready.
     fn start(server: &Server, arguments: &[&str]) -> (Self, impl Iterator<Item = String> + use<>) {
         let arguments: Vec<_> = ["watch"].iter().chain(arguments).copied().collect();
         let mut command = on(server, &arguments);
@@ -55,7 +55,7 @@ fn changes_are_shown_as_they_happen() {
 }
 
 #[test]
-fn it_is_told_who_made_a_change_and_why() {
+fn a_change_is_shown_with_its_author_and_reason() {
     let server = Server::start();
     ran(&mut on(&server, &["disable", "on", "--by", "eve", "-m", "before"]));
     let (_watching, mut lines) = Watching::start(&server, &["-o", "jsonl", "--exec", "cat"]);
@@ -71,19 +71,19 @@ fn it_is_told_who_made_a_change_and_why() {
     ran(&mut on(&server, &["enable", "off", "--by", "ana", "-m", "launch"]));
     let (change, known) = next();
     assert_eq!((&change["version"], &*known), (&1.into(), r#""off" 2 "ana" "launch""#));
-    // Who keeps no log is not known, and not who came before.
+    // A writer that keeps no log is unknown, and is not confused with the writer before it.
     server.cli(&["HDEL", "feature_flags", "off"]);
     assert_eq!(next().1, r#""off" null null null"#);
     ran(&mut on(&server, &["enable", "on", "--by", "bob"]));
     assert_eq!(next().1, r#""on" 3 "bob" null"#);
-    // Nobody ends an override whose time is over. It lasts until a busy machine has seen it begin.
+    // An override that ends by time has no author for its end. It lasts until a busy machine has observed its start.
     ran(&mut on(&server, &["set", "quarter", "percentage=50", "--for", "5s", "--by", "bob"]));
     assert_eq!(next().1, r#""quarter" 4 "bob" null"#);
     assert_eq!(next().1, r#""quarter" null null null"#);
 }
 
 #[test]
-fn flags_that_nobody_declares_are_told() {
+fn undeclared_flags_are_reported() {
     let server = Server::start();
     let mut command = on(&server, &["watch", "quater"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -96,7 +96,7 @@ fn flags_that_nobody_declares_are_told() {
 }
 
 #[test]
-fn a_value_that_cannot_be_read_is_told_at_the_start_and_when_it_comes() {
+fn a_value_that_cannot_be_read_is_reported_at_the_start_and_later() {
     let server = Server::start();
     let store = |flag: &str| server.cli(&["HSET", "feature_flags", flag, "{"]);
     store("quarter");
@@ -117,7 +117,7 @@ fn a_value_that_cannot_be_read_is_told_at_the_start_and_when_it_comes() {
 #[test]
 fn a_command_gets_each_change_on_its_stdin() {
     let server = Server::start();
-    // Its output is the one of `watch`.
+    // The output of the program is that of `watch`.
     let (_watching, mut lines) = Watching::start(&server, &["--exec", "sed 's/^/got /'"]);
 
     server.cli(&["HSET", "feature_flags", "off", "1"]);

@@ -1,5 +1,5 @@
-//! The JSON Schemas and the decoders, about the same files: each operator with each option and each type of value, and
-//! each setting with values of all types.
+//! Checks that the JSON Schemas and the decoders agree, file by file: each operator with each option and
+//! each type of value, and each setting with values of all types.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use jsonschema::Validator;
 
 use crate::schema::json;
 
-/// Values of every type that TOML has, as it writes them.
+/// Values of every TOML type, as TOML text.
 const VALUES: &[&str] = &[
     "true",
     "false",
@@ -66,7 +66,7 @@ const VALUES: &[&str] = &[
     "[{ user = \"ana\" }]",
 ];
 
-/// The problems that no schema can see, and why.
+/// The problems that a schema cannot detect, each with the reason.
 const UNSEEN: &[(Code, &str)] = &[
     (Code::UnknownVariant, "names of variants are looked up"),
     (Code::UnknownSegment, "names of segments are looked up"),
@@ -89,14 +89,14 @@ impl Schema {
         Self(options.build(schema).unwrap())
     }
 
-    /// The reason why the schema refuses a file, if it does.
+    /// Returns the reason why the schema rejects a file, if it does.
     fn refusal(&self, text: &str) -> Option<String> {
         let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{text}{error}"));
         self.0.iter_errors(&json(table.into())).next().map(|error| error.to_string())
     }
 }
 
-/// Files that the schema accepts and the decoder refuses, and the reverse.
+/// The files that the schema accepts and the decoder rejects, and the reverse.
 #[derive(Default)]
 struct Differences {
     texts: usize,
@@ -131,7 +131,7 @@ impl Differences {
             Some(refusal) if !is_wrong => {
                 self.found.push(format!("refused by the schema alone: {text}  {refusal}"));
             }
-            // To a schema, a date of TOML is a string.
+            // To a schema, a TOML date is a string.
             None if is_seen && !text.contains("2026-") => {
                 self.found.push(format!("refused by the decoder alone: {text}  {problem}"));
             }
@@ -169,7 +169,7 @@ fn about_operators_with_their_options() {
         let is_pattern = matches!(operator, Operator::Semver | Operator::Cidr);
         for option in options {
             for value in VALUES {
-                // A schema does not see what a string stands for.
+                // A schema cannot check the notation within a string.
                 if is_pattern && value.contains('"')
                     || operator.operand() == OperandKind::Instant && value.starts_with('"')
                 {

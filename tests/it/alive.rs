@@ -1,4 +1,4 @@
-//! Nothing dies quietly: foreign code that panics, tasks that end, runtimes that are gone.
+//! Failures that must not stop the flags silently: foreign code that panics, tasks that end, runtimes that stop.
 
 use std::{
     fs,
@@ -61,7 +61,7 @@ impl Panics {
         }
     }
 
-    /// It was called, so the test has tested something.
+    /// Checks that it was called, so that the test has tested something.
     fn was_called(&self) {
         assert!(self.calls.load(Ordering::Relaxed) > 0);
     }
@@ -102,7 +102,7 @@ impl Recorder for Panics {
     }
 }
 
-/// Has the log of this thread, in which the sources' tasks run too, go to foreign code.
+/// Sends the log of this thread to foreign code. The tasks of the sources run in this thread, too.
 fn log_to(panics: &Panics) -> DefaultGuard {
     discard_elsewhere();
     tracing::subscriber::set_default(registry().with(panics.clone()))
@@ -119,7 +119,7 @@ async fn becomes(flags: &Flags, key: &str, state: FlagState) {
     reached.expect("within the bound").expect("the flags are alive");
 }
 
-/// A file is followed, through a good edit, a bad one, and one that repairs it.
+/// Checks that a file is followed: through a good edit, a bad one, and one that repairs it.
 async fn follows_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
@@ -135,13 +135,13 @@ async fn follows_a_file() {
     fs::write(&path, "[flags]\na = false\n").unwrap();
     becomes(&flags, "a", FlagState::Off).await;
 
-    // An unknown flag is warned about.
+    // An unknown flag is logged.
     assert!(!is_on(&flags, "b"));
     assert!(flags.health().is_ready(), "{:?}", flags.health());
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_that_panics_costs_what_it_is_told_and_nothing_else() {
+async fn a_log_subscriber_that_panics_loses_only_its_own_events() {
     for times in [ONCE, ALWAYS] {
         let panics = Panics::times(times);
         let _guard = log_to(&panics);
@@ -153,7 +153,7 @@ async fn a_subscriber_of_the_log_that_panics_costs_what_it_is_told_and_nothing_e
 }
 
 #[tokio::test]
-async fn a_recorder_of_metrics_that_panics_costs_what_it_is_told_and_nothing_else() {
+async fn a_metrics_recorder_that_panics_loses_only_its_own_values() {
     for times in [ONCE, ALWAYS] {
         let panics = Panics::times(times);
         let _guard = set_default_local_recorder(&panics);
@@ -173,7 +173,7 @@ impl task::Wake for Alarm {
     }
 }
 
-/// Publishes when the test does.
+/// A source that hands its sink to the test, which publishes.
 struct Handed(std::sync::mpsc::Sender<Sink>);
 
 impl Backend for Handed {
@@ -248,7 +248,7 @@ async fn a_clock_that_panics_stands_still_until_it_works_again() {
         panics.left.store(times, Ordering::Relaxed);
         hours.store(2, Ordering::Relaxed);
 
-        // What depends on the date is looked at every 30 seconds at least.
+        // Settings that depend on the date are checked every 30 seconds at least.
         tokio::time::sleep(Duration::from_secs(31)).await;
         assert!(times != ALWAYS || !is_on(&flags, "sale"));
         panics.left.store(0, Ordering::Relaxed);
@@ -397,7 +397,7 @@ async fn redis_that_is_started_again_is_followed_and_announces_itself() {
 
     breaks.notify_one();
     assert!(matches!(next(&mut events).await, Event::Failed { kind: "panicked", .. }));
-    // It may have been announced before, or a moment later.
+    // The instance may announce itself before or after this.
     redis.forget("web-1").await.unwrap();
     assert!(matches!(next(&mut events).await, Event::Recovered { .. }));
 
@@ -473,7 +473,7 @@ async fn sources_are_stopped_after_a_shutdown_also_in_metrics() {
     }
 }
 
-/// A source that panics when it takes leave.
+/// A source that panics when it is shut down.
 struct Rude(Arc<AtomicBool>);
 
 impl Backend for Rude {

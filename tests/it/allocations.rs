@@ -1,4 +1,4 @@
-//! Asking allocates nothing, and many flags are small.
+//! Checks that evaluation allocates nothing, and that many flags take little memory.
 
 use std::{
     hint::black_box,
@@ -21,7 +21,7 @@ fn ten_percent() -> Definition {
         .allowed_groups(["employees".to_owned(), "beta".to_owned()])
 }
 
-/// Rules of every kind but expressions, which fill a cache of their own when they are first used.
+/// Returns a flag with rules of every kind but regular expressions, which fill a cache of their own on their first use.
 fn ruled() -> Definition {
     let rule = |attribute: &str, operator, operand: Value<'static>| {
         let condition = Condition::compare(attribute, operator, operand);
@@ -242,7 +242,7 @@ async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing()
 }
 
 #[tokio::test]
-async fn generations_that_nobody_holds_are_freed() {
+async fn generations_without_a_holder_are_freed() {
     let memory = Memory::new().with("a", true);
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let reload = |n: usize| {
@@ -269,7 +269,7 @@ async fn a_request_asks_without_allocating() {
     });
 }
 
-/// A source that publishes one offer and does not keep it.
+/// A source that publishes one offer and keeps no copy.
 struct Told(Mutex<Offer>);
 
 impl Told {

@@ -45,7 +45,7 @@ thread_local! {
     static ENDS: std::cell::RefCell<Option<Told>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Sends the name of the thread that holds it, when that ends.
+/// A value that sends the name of its thread when the thread ends.
 struct Told(mpsc::Sender<Option<String>>);
 
 impl Drop for Told {
@@ -54,7 +54,7 @@ impl Drop for Told {
     }
 }
 
-/// A source that never ends by itself, and sends a message when its thread does.
+/// A source that never returns by itself, and sends a message when its thread ends.
 struct Endless(mpsc::Sender<Option<String>>);
 
 impl Backend for Endless {

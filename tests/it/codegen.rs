@@ -13,13 +13,13 @@ use flagstaff::{
 use http::{Request, Response};
 use tower::{Layer, ServiceExt};
 
-// Each use of the generated code is a module of its own, as in a service that denies warnings.
+// Each use of the generated code is in a module of its own, as in a service that denies warnings.
 #[deny(warnings)]
 mod flag {
     include!("../data/codegen/flags.rs");
 }
 
-/// The code names no flag of this one.
+/// A module that uses none of its generated flags.
 #[deny(warnings, clippy::pedantic)]
 mod unused {
     include!("../data/codegen/flags.rs");
@@ -98,7 +98,7 @@ async fn an_enum_asks_for_the_variant_that_is_served() {
 }
 
 #[tokio::test]
-async fn a_variant_that_the_enum_does_not_know_is_the_callers_default_with_an_error_code() {
+async fn a_variant_that_the_enum_lacks_is_the_callers_default_with_an_error_code() {
     let later = Definition::new().variants([("control", 0), ("lower-price", 100)]);
     let flags = Flags::builder().source(Memory::new().with("pricing_page", later)).start();
 
@@ -131,7 +131,7 @@ async fn a_flag_that_no_source_has_is_the_default() {
     assert!(flags.boolean(flag::NEW_CHECKOUT, &Context::user("ana"), true).value);
 }
 
-/// A flag file whose names and descriptions try to be something else.
+/// A flag file whose names and descriptions try to break out of the generated code.
 const HOSTILE: &str = r####"
 [flags."x\ncargo::rustc-link-arg=-evil"]
 description = """
@@ -170,7 +170,7 @@ fn tool(directory: &Path, name: &str, arguments: &[&str]) -> Result<String, Stri
 fn a_hostile_file_makes_a_crate_without_warnings_and_without_tests() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    // The library itself takes minutes to build; the code needs this much of it.
+    // The generated code needs only this part of the library, which itself takes minutes to build.
     let stub = "pub struct FlagName(pub &'static str);\n\
                 impl FlagName { pub const fn new(name: &'static str) -> Self { Self(name) } }\n\
                 pub mod answer {\n\

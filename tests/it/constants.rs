@@ -1,4 +1,4 @@
-//! Flags that serve one thing to all: constants, `serve`, and the caller's default.
+//! Flags that serve one value or variant to all users: constants, `serve`, and the caller's default.
 
 use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
@@ -18,7 +18,7 @@ fn load() -> Variants {
     Variants::new().with("off", of(0.0)).with("10%", of(0.1)).with("full", of(1.0))
 }
 
-/// Flags of these definitions of `a`, the strongest first.
+/// Returns flags with these definitions of `a`, the strongest source first.
 async fn stacked(definitions: impl IntoIterator<Item = Definition>) -> Flags {
     let add =
         |builder: flagstaff::source::FlagsBuilder, it| builder.source(Memory::new().with("a", it));

@@ -1,4 +1,4 @@
-//! Contexts from the types that services keep ids and attributes in.
+//! Contexts from the types in which services keep ids and attributes.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What every backend does, whichever it is.
+//! The contract of `Backend`, checked for every backend.
 
 use std::{any::Any, sync::Arc};
 
@@ -6,7 +6,7 @@ use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, WriteErr
 
 use crate::redis::server::{Server, patient};
 
-/// A backend under test, with whatever it needs to live.
+/// A backend under test, with the resources that it needs.
 struct Subject<B> {
     backend: B,
     _guard: Option<Box<dyn Any>>,
@@ -16,7 +16,7 @@ async fn over(backend: impl Backend, below: Memory) -> Flags {
     Flags::builder().source(backend).source(below).start().await.unwrap()
 }
 
-/// Checks a backend that is made from flags that are on or off for everybody.
+/// Checks a backend that is made from flags that are on or off for all users.
 macro_rules! backend_contract {
     ($name:ident, $make:expr) => {
         mod $name {

@@ -1,4 +1,4 @@
-//! flags.toml: the files of `tests/data` and what is said about them.
+//! flags.toml: the diagnostics and definitions of the files in `tests/data`.
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::support::root;
 
-/// What a text says once its tests were run, on 2026-11-21 at 09:00 UTC.
+/// Parses a file and runs its tests, at 2026-11-21 09:00 UTC.
 fn tested(text: &str) -> FlagsFile {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_251_600);
     FlagsFile::parse("flags.toml", text).tested(&Definitions::new(), now)
@@ -45,7 +45,7 @@ pub(crate) fn snapshot(folder: &str, name: &str, content: &str) {
     settings.bind(|| insta::assert_snapshot!(name, content));
 }
 
-/// The flags of a file, with those that are something else in an environment.
+/// Returns the flags of a file as text, with those that differ in an environment.
 fn outcome(file: &FlagsFile) -> String {
     let mut text = flags(file, |_, _| true);
     for name in file.environments() {
@@ -72,7 +72,7 @@ fn flags(file: &FlagsFile, is_shown: impl Fn(&str, &Definition) -> bool) -> Stri
     text
 }
 
-/// The settings of a definition, one after the other.
+/// Returns the settings of a definition as text, one after the other.
 fn describe(definition: &Definition) -> String {
     let mut rest = definition.clone();
     (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
@@ -124,7 +124,7 @@ fn time(time: &SystemTime) -> String {
 }
 
 #[test]
-fn good_files_are_decoded_without_a_word() {
+fn good_files_are_decoded_without_diagnostics() {
     each("ok", |name, text| {
         let file = tested(text);
 
@@ -158,15 +158,15 @@ fn every_code_has_a_file_that_is_named_after_it() {
         }
     });
 
-    // It would have 100,000 names: see `variant_names.rs`.
+    // Such a file would have 100,000 names: see `variant_names.rs`.
     missing.remove(&Code::TooManyVariantNames);
-    // They are about flagstaff.toml: see `places.rs`.
+    // These codes are about flagstaff.toml: see `places.rs`.
     missing.remove(&Code::PasswordInFile);
     missing.remove(&Code::UnsetVariable);
     assert_eq!(missing, BTreeSet::new());
 }
 
-/// All files of `tests/data`, for mutation.
+/// Returns the text of all files in `tests/data`, for mutation.
 fn corpus() -> Vec<String> {
     let mut texts = Vec::new();
     for folder in ["ok", "bad", "lint/ok", "lint/bad"] {
@@ -175,7 +175,7 @@ fn corpus() -> Vec<String> {
     texts
 }
 
-/// Whatever the text, these hold.
+/// Checks invariants of diagnostics that hold for any text.
 fn check(text: &str) {
     let file = tested(text);
 
@@ -203,7 +203,7 @@ fn check(text: &str) {
     if file.is_usable()
         && let Err(error) = toml::de::DeTable::parse(text)
     {
-        // A day that does not exist is a problem of one flag here, and of the text for TOML.
+        // A day that does not exist is a problem of one flag here, but a syntax error for the `toml` crate.
         assert!(error.message().starts_with("invalid "), "{error}");
         assert!(file.diagnostics().iter().any(|problem| problem.code == Code::InvalidDate));
     }
@@ -214,7 +214,7 @@ fn check(text: &str) {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "(?s).{0,200}") {
+    fn no_input_panics(text in "(?s).{0,200}") {
         check(&text);
     }
 
@@ -334,17 +334,17 @@ fn deep_nesting_does_not_overflow_the_stack() {
     }
 }
 
-/// Anything quadratic would take minutes.
+/// A quadratic algorithm would take minutes.
 #[test]
-fn large_files_and_many_problems_are_no_trouble() {
+fn large_files_and_many_problems_take_linear_time() {
     let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
     let list = lines(|i| format!("\"user{i}\", "));
 
     for (text, problems) in [
         (format!("[flags]\n{}", lines(|i| format!("f{i} = true\n"))), 0),
-        // One long circle, of which every flag closes another one.
+        // One long cycle, in which every flag closes another cycle.
         (lines(|i| format!("flags.f{i}.requires = [\"f{}\", \"f0\"]\n", (i + 1) % 10_000)), 1),
-        // And another one after it.
+        // A second cycle after it.
         (
             lines(|i| format!("flags.f{i}.requires = [\"f{}\", \"f0\"]\n", (i + 1) % 10_000))
                 + "flags.x.requires = [\"y\"]\nflags.y.requires = [\"x\"]\n",
@@ -371,16 +371,16 @@ fn large_files_and_many_problems_are_no_trouble() {
     }
 }
 
-/// Whoever looks at all segments again for each of them is at it for minutes.
+/// Looking at all segments again for each segment would take minutes.
 #[test]
-fn segments_in_rows_and_in_circles_are_looked_at_once() {
+fn segments_in_rows_and_in_cycles_are_visited_once() {
     const SEGMENTS: usize = 30_000;
     let text = |names: fn(usize) -> String| {
         let line = |i| format!("s{i} = {{ when = {{ segment = {} }} }}\n", names(i));
         format!("[flags]\n[segments]\n{}", (0..SEGMENTS).map(line).collect::<String>())
     };
 
-    // In a row, in one circle, and in circles of two in a row.
+    // In a row, in one cycle, and in a row of cycles of two.
     for (text, problems) in [
         (text(|i| format!("\"s{}\"", i + 1)), SEGMENTS),
         (text(|i| format!("\"s{}\"", (i + 1) % SEGMENTS)), 1),

@@ -1,11 +1,11 @@
-//! Errors of the compiler where a type does not fit: they name the remedy.
+//! Compiler errors for types that do not fit: each names the remedy.
 //!
 //! This runs `rustc` on a few lines and looks for our words. `trybuild` compares all that the compiler
 //! prints, which differs from one version to the next, and builds every dependency again.
 
 use std::{fs, path::PathBuf, process::Command, time::SystemTime};
 
-/// The library that this test was linked with.
+/// Returns the library that this test was linked with.
 fn library() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let written = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
@@ -16,12 +16,12 @@ fn library() -> PathBuf {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         name.starts_with("libflagstaff-") && name.ends_with(".rlib")
     });
-    // Other ones have other features, or are from before an edit.
+    // Other builds have other features, or are older than an edit.
     let before = libraries.filter(|path| written(path) <= linked);
     before.max_by_key(|path| -> SystemTime { written(path) }).expect("cargo keeps what it links")
 }
 
-/// The errors of a program with `line` where there are flags.
+/// Returns the compiler errors of a program that has `line` in a place where flags are in scope.
 fn errors(line: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program.rs");
@@ -46,7 +46,7 @@ fn errors(line: &str) -> String {
 }
 
 #[test]
-fn what_fits_compiles_as_anybody_would_write_it() {
+fn types_that_fit_compile_in_their_natural_form() {
     for line in [
         "flags.gate(\"beta\").only(|head| head.uri.path() == \"/\");",
         "flags.request_layer(context_fn(|head| Context::user(head.uri.path())));",
@@ -59,7 +59,7 @@ fn what_fits_compiles_as_anybody_would_write_it() {
 }
 
 #[test]
-fn what_does_not_name_a_flag_is_told_what_does() {
+fn a_type_that_does_not_name_a_flag_gets_an_error_with_the_right_types() {
     for line in [
         "flags.is_enabled(42, &Context::anonymous());",
         "flags.gate(42);",
@@ -77,7 +77,7 @@ fn what_does_not_name_a_flag_is_told_what_does() {
 }
 
 #[test]
-fn what_is_not_an_extractor_is_told_how_to_pass_a_closure() {
+fn a_closure_that_is_not_an_extractor_gets_an_error_with_the_remedy() {
     for line in [
         "flags.request_layer(42);",
         "flags.request_layer(|_| Context::anonymous());",
@@ -94,7 +94,7 @@ fn what_is_not_an_extractor_is_told_how_to_pass_a_closure() {
 }
 
 #[test]
-fn what_builds_no_response_is_told_what_does() {
+fn a_type_that_builds_no_response_gets_an_error_with_the_remedy() {
     let errors = errors("FlagGate::new(\"beta\").response(42);");
 
     assert!(errors.contains("`{integer}` does not build the response"), "{errors}");
@@ -105,7 +105,7 @@ fn what_builds_no_response_is_told_what_does() {
 }
 
 #[test]
-fn what_is_not_a_refusal_is_told_that_a_response_is() {
+fn a_type_that_is_not_a_refusal_gets_an_error_with_the_remedy() {
     let errors = errors(
         "struct Never;
     impl TryContextExtractor for Never {

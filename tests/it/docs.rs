@@ -1,4 +1,4 @@
-//! What the documents claim about the repository.
+//! The claims of the documents about the repository.
 
 use std::{collections::BTreeSet, env, fs, path::PathBuf, time::SystemTime};
 
@@ -11,7 +11,7 @@ const TESTS: &str = include_str!("../Cargo.toml");
 const README: &str = include_str!("../../README.md");
 const LIBRARY: &str = include_str!("../../src/lib.rs");
 
-/// The first column of the rows behind the header `| …feature | default |`.
+/// Returns the first column of the rows after the header `| …feature | default |`.
 fn table(text: &str) -> BTreeSet<&str> {
     let lines = text.lines().map(|line| line.trim_start_matches("//! "));
     let rows = lines.skip_while(|line| !line.contains("feature | default |")).skip(2);
@@ -19,7 +19,7 @@ fn table(text: &str) -> BTreeSet<&str> {
     rows.filter_map(|row| row.split('`').nth(1)).collect()
 }
 
-/// The keys below a header of a manifest.
+/// Returns the keys below a header of a manifest.
 fn keys<'a>(manifest: &'a str, header: &str) -> BTreeSet<&'a str> {
     let lines = manifest.lines().skip_while(|line| *line != header).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));
@@ -50,7 +50,7 @@ fn the_tests_turn_on_every_cargo_feature() {
     assert_eq!(all, features());
 }
 
-/// Cargo builds all of them before it runs an example.
+/// Cargo builds all dev-dependencies before it runs an example.
 #[test]
 fn the_package_itself_uses_each_of_its_dev_dependencies() {
     let mut texts = vec![README.to_owned()];
@@ -59,7 +59,7 @@ fn the_package_itself_uses_each_of_its_dev_dependencies() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             match path.extension().and_then(|extension| extension.to_str()) {
                 _ if path.is_dir() => folders.push(path),
-                // A target of the tests.
+                // This example is a target of the tests' package.
                 _ if path.ends_with("examples/tonic.rs") => {}
                 Some("rs" | "md") => texts.push(fs::read_to_string(path).unwrap()),
                 _ => {}
@@ -79,7 +79,7 @@ fn relative_links_lead_somewhere() {
     let root = root();
     let folders = ["src/docs", "src/docs/decisions"].map(|folder| fs::read_dir(root.join(folder)));
     let pages = folders.into_iter().flat_map(Result::unwrap).map(|entry| entry.unwrap().path());
-    // Expressions in a schema look like links, and those of the guide are links of rustdoc.
+    // Regular expressions in a schema look like links, and the links of the guide are checked by rustdoc.
     let is_read = |page: &PathBuf| page.extension().is_some_and(|it| it == "md");
     let pages = pages.filter(|page| is_read(page) && !page.ends_with("guide.md"));
 
@@ -95,7 +95,7 @@ fn relative_links_lead_somewhere() {
     }
 }
 
-/// The table of the guide says what the library does.
+/// The table of the guide has a row for each operator of the library.
 #[test]
 fn every_operator_is_in_the_guide() {
     let code = |text: &str| if text.is_empty() { "none".to_owned() } else { format!("`{text}`") };
@@ -111,7 +111,7 @@ fn every_operator_is_in_the_guide() {
     assert_eq!(rows.take_while(|line| line.starts_with('|')).count(), Operator::ALL.len());
 }
 
-/// What the guide and the README write into a flags.toml can be written there.
+/// The examples of flags.toml in the guide and the README are valid.
 #[test]
 fn the_flags_of_the_documents_are_good() {
     let mut files = 0;
@@ -122,7 +122,7 @@ fn the_flags_of_the_documents_are_good() {
             let run = file.test(SystemTime::now());
 
             assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
-            // What is required may be declared elsewhere.
+            // Required flags may be declared elsewhere.
             let problems = file.diagnostics().iter().map(|problem| problem.code);
             assert!(problems.into_iter().all(|code| code == Code::UnknownPrerequisite), "{block}");
             assert!(run.passed(), "{}", run.diagnostics());
@@ -132,7 +132,7 @@ fn the_flags_of_the_documents_are_good() {
     assert!(files >= 10, "{files}");
 }
 
-/// The page of all codes.
+/// Returns the page of all codes.
 fn codes() -> String {
     let is_error = |code: Code| code.severity() == Severity::Error;
     "# Codes\n\n\
@@ -170,7 +170,7 @@ fn section(title: &str, about: &str, is_in: impl Fn(Code) -> bool) -> String {
     page
 }
 
-/// With `UPDATE=1`, the page is written anew.
+/// With `UPDATE=1`, the page is written again.
 #[test]
 fn every_code_is_explained_on_the_page_of_codes() {
     let path = root().join("src/docs/codes.md");

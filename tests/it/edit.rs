@@ -1,4 +1,4 @@
-//! Changes of flags.toml: the files of `tests/data/edit`, and what stays of them.
+//! Edits of flags.toml, on the files of `tests/data/edit`: the flag changes, and the rest of the text stays.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::root;
 
-/// The names and texts of all files.
+/// Returns the name and the content of each file.
 fn corpus() -> Vec<(String, String)> {
     let folder = root().join("tests/data/edit");
     let mut paths: Vec<_> =
@@ -31,7 +31,7 @@ fn corpus() -> Vec<(String, String)> {
     files
 }
 
-/// Every flag of every file that can be changed.
+/// Returns every flag of every file that can be changed.
 fn flags() -> Vec<(String, String, String)> {
     let flags = corpus().into_iter().flat_map(|(name, text)| {
         let file = FlagsFile::parse(&name, &text);
@@ -41,7 +41,7 @@ fn flags() -> Vec<(String, String, String)> {
     flags.collect()
 }
 
-/// What a definition sets, in an order that counts.
+/// Returns the settings of a definition as JSON, in the order of the file.
 fn meaning(definition: &Definition) -> String {
     fn set(value: Value) -> Value {
         let Value::Object(table) = value else { return value };
@@ -49,14 +49,14 @@ fn meaning(definition: &Definition) -> String {
         members.map(|(name, value)| (name, set(value))).collect::<Map<_, _>>().into()
     }
     let json = set(to_json(definition).into());
-    // Segments are written out, and then read as something that can be written in fewer words.
+    // Expanded segments may have a shorter form, which reading and writing once more yields.
     match from_json_object("x", json.as_object().unwrap(), UnknownKeys::Reject) {
         Ok(same) => set(to_json(&same).into()).to_string(),
         Err(_) => json.to_string(),
     }
 }
 
-/// What makes a text that text, whatever it says.
+/// Checks that an edit keeps the byte order mark, the kind of line breaks and the end of the text.
 fn assert_is_the_same_kind_of_text(before: &str, after: &str) {
     assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'));
     assert_eq!(after.matches('\u{feff}').count(), before.matches('\u{feff}').count());
@@ -70,8 +70,8 @@ fn assert_is_the_same_kind_of_text(before: &str, after: &str) {
     }
 }
 
-/// Makes a change, and checks that the flag has become `expected`, that the others are what they
-/// were, and that the text is still of its kind. Returns whether the change was made.
+/// Makes a change. Checks that the flag has become `expected`, that the others are unchanged, and that the
+/// text keeps its form. Returns true if the change was made.
 fn change(
     document: &mut Document,
     flag: &str,
@@ -95,7 +95,7 @@ fn change(
         }
         Err(EditError::Invalid { flag: invalid, diagnostics }) => {
             assert_eq!(document.text(), before.text());
-            // That is so however it is written.
+            // The definition is invalid in a fresh file, too.
             if let (true, Some(expected)) = (invalid == flag, expected) {
                 let mut fresh = Document::parse("fresh", "[flags]\n").unwrap();
                 let added = fresh.add(flag, expected);
@@ -192,7 +192,7 @@ fn variants() -> impl Strategy<Value = Value> {
     object(known.into_iter().chain(new).map(|name| (name, variant.clone())).collect())
 }
 
-/// Settings that are one value each, and what they may become.
+/// Returns the settings that are one value each, with strategies for new values.
 fn scalars() -> Vec<(&'static str, BoxedStrategy<Value>)> {
     let text = || name().prop_map(Value::from).boxed();
     vec![
@@ -209,7 +209,7 @@ fn scalars() -> Vec<(&'static str, BoxedStrategy<Value>)> {
     ]
 }
 
-/// A patch of a flag, without its rules.
+/// Returns a patch of a flag, without its rules.
 fn patch() -> impl Strategy<Value = Definition> {
     let rollout = object(vec![
         ("start", maybe(instant().prop_map(Value::from))),
@@ -250,7 +250,7 @@ fn definition(json: &Value) -> Definition {
     from_json_object("x", json.as_object().unwrap(), UnknownKeys::Reject).unwrap_or_default()
 }
 
-/// Other rules in the place of some: fewer, in another order, new ones, renamed ones.
+/// Returns an edited list of rules: fewer, in another order, with new and renamed ones.
 fn edit_rules(rules: &[Rule], choices: &[(Index, u8)], new: &[Value]) -> Vec<Rule> {
     let mut rules = rules.to_vec();
     let mut new = new.iter();
@@ -279,7 +279,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn a_changed_flag_says_what_it_was_changed_to(
+    fn an_edited_flag_has_the_new_definition(
         which in any::<Index>(),
         patches in proptest::collection::vec(patch(), 1..4),
     ) {
@@ -318,15 +318,15 @@ proptest! {
         patch in object(scalars()),
     ) {
         let mut flags = flags();
-        // A text in several lines is one value.
+        // A string of several lines is one value, and would be several lines in the diff.
         flags.retain(|(name, ..)| name != "strings.toml");
         let (name, text, flag) = which.get(&flags);
-        // It is on the first line, and so would be in the diff.
+        // The byte order mark is on the first line, and so would be in the diff.
         let mut document = Document::parse(&**name, text.trim_start_matches('\u{feff}')).unwrap();
         let before = Definition::clone(&document.file().flags()[&**flag]);
         let mut patch = definition(&patch);
         if before.rare().rollout.value().is_some() {
-            // It would take the rollout away.
+            // A percentage would remove the rollout.
             patch.percentage = Setting::Inherit;
         }
         let mut expected = before.clone();
@@ -341,7 +341,7 @@ proptest! {
             };
             let (removed, added) = (lines('-'), lines('+'));
             prop_assert!(removed.len() <= differences + 1, "{diff}");
-            // One more where a comma or a header is needed.
+            // One more line if a comma or a header is needed.
             prop_assert!(added.len() <= differences + 2, "{diff}");
             for (_, comment) in removed.iter().filter_map(|line| line.rsplit_once("# ")) {
                 prop_assert!(added.iter().any(|line| line.ends_with(comment)), "{diff}");
@@ -350,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn a_flag_is_added_with_all_it_says(
+    fn a_flag_is_added_with_all_its_settings(
         which in any::<Index>(),
         settings in patch(),
         key in select(vec!["brand_new", "new.dot", "a space", "ä"]),
@@ -384,7 +384,7 @@ proptest! {
 }
 
 #[test]
-fn what_says_the_same_afterwards_stays_as_it_is_written() {
+fn settings_that_do_not_change_keep_their_notation() {
     for (name, text, flag) in flags() {
         let mut document = Document::parse(&*name, &*text).unwrap();
         let definition = Definition::clone(&document.file().flags()[&*flag]);
@@ -441,7 +441,7 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
 }
 
 #[test]
-fn a_change_may_mend_another_flag() {
+fn an_edit_may_fix_another_flag() {
     let text = "[flags]\nprice.variants = { low = 1 }\n\n[flags.cart]\n\
                 requires = [{ flag = \"price\", variant = \"high\" }]\n";
     let mut document = Document::parse("flags.toml", text).unwrap();
@@ -574,7 +574,7 @@ fn a_rename_to_a_name_that_is_taken_changes_nothing() {
 }
 
 #[test]
-fn the_flags_that_need_one_are_those_that_name_it() {
+fn the_flags_that_need_a_flag_are_those_that_name_it() {
     let text = "[flags]\na = true\nb = { requires = [\"a\"] }\nc = { owner = \"a\", requires = [\"b\"] }\n";
     let mut document = Document::parse("flags.toml", text).unwrap();
 
@@ -585,7 +585,7 @@ fn the_flags_that_need_one_are_those_that_name_it() {
 }
 
 #[test]
-fn every_flag_of_the_corpus_is_renamed_and_back_with_all_that_is_said() {
+fn renaming_every_flag_of_the_corpus_and_back_restores_the_files() {
     const NEW: &str = "a new name";
 
     for (name, text, flag) in flags() {

@@ -17,14 +17,14 @@ struct Answers {
 struct Case {
     environment: BTreeMap<String, String>,
     name: String,
-    /// `None` where the package takes the flag for unset.
+    /// `None` if the package treats the flag as unset.
     enabled: Option<bool>,
 }
 
 #[derive(Deserialize)]
 struct Listing {
     environment: BTreeMap<String, String>,
-    /// What the package answers for the flags that it lists.
+    /// The answers of the package for the flags that it lists.
     read: BTreeMap<String, Option<bool>>,
 }
 
@@ -54,8 +54,8 @@ async fn the_python_package_gives_the_same_answers_for_the_same_environment() {
     }
 }
 
-/// The package lists a variable whose name is not in upper case with the value of that variable,
-/// which it never reads. Here what is listed is what is answered.
+/// The package lists a variable whose name is not in upper case with the value of that variable, which it
+/// never reads. Here the listed value is the one that is read.
 #[tokio::test]
 async fn the_python_package_lists_the_same_flags() {
     let answers = ask_python();

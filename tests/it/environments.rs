@@ -21,7 +21,7 @@ fn parse(text: &str) -> FlagsFile {
     FlagsFile::parse("flags.toml", text)
 }
 
-/// The flags of a file in an environment, as states: `a: on, b: 25%`.
+/// Returns the flags of a file in an environment, as states: `a: on, b: 25%`.
 fn states(text: &str, environment: &str) -> String {
     let file = parse(text).in_environment(environment).unwrap();
     let file = file.tested(&Definitions::new(), SystemTime::UNIX_EPOCH);
@@ -33,7 +33,7 @@ fn states(text: &str, environment: &str) -> String {
     states.chain(rejected).collect::<Vec<_>>().join(", ")
 }
 
-/// The problems in one line each.
+/// Returns the problems, in one line each.
 fn problems(text: &str) -> Vec<String> {
     let file = parse(text).tested(&Definitions::new(), SystemTime::UNIX_EPOCH);
     file.diagnostics().iter().map(ToString::to_string).collect()
@@ -52,7 +52,7 @@ impl Subject {
     }
 
     fn save(&self, text: &str) {
-        // By rename, as editors do: a file that is read is never torn.
+        // Replaced by rename, as editors do, so that no half-written file is read.
         let new = self.directory.path().join("new");
         fs::write(&new, text).unwrap();
         fs::rename(new, self.directory.path().join("flags.toml")).unwrap();
@@ -203,7 +203,7 @@ a = true
 }
 
 #[test]
-fn a_mistake_in_the_flags_rejects_the_flag_in_all_environments_and_is_told_once() {
+fn a_mistake_in_flags_rejects_the_flag_in_all_environments_and_is_reported_once() {
     let text = "\
 [flags]
 a = 1
@@ -223,7 +223,7 @@ c = true
 }
 
 #[test]
-fn what_becomes_of_a_flag_is_checked_after_the_merge() {
+fn a_flag_is_checked_after_the_merge() {
     let text = "\
 [flags.price]
 variants = { low = 1, high = 1 }
@@ -354,7 +354,7 @@ fn a_name_that_is_not_there_is_an_error_with_the_near_one() {
 }
 
 #[test]
-fn lines_are_those_of_the_environment_where_it_says_something() {
+fn locations_are_those_of_the_environment_if_it_has_an_entry() {
     let text = "\
 [flags.a]
 owner = \"web\"
@@ -469,7 +469,7 @@ async fn of_several_files_the_stronger_one_is_merged_over_the_weaker() {
     assert_eq!(names, ["file", "file#2"]);
 }
 
-/// The file after an edit in `staging`, which has a comment that stays.
+/// Returns the file after an edit in `staging`, which has a comment that stays.
 fn edited(text: &str, edit: impl FnOnce(&mut Document) -> Result<(), EditError>) -> String {
     let document = Document::parse("flags.toml", text).unwrap();
     let mut document = document.in_environment("staging").unwrap();
@@ -522,7 +522,7 @@ fn settings_go_into_the_table_of_the_environment() {
         half(&forced),
         "[environments.staging]\nb = { enabled = true, percentage = 50 } # ours\n"
     );
-    // As a table, it would not lift the percentage of `[flags]` any more.
+    // As a table, the entry would no longer lift the percentage of `[flags]`.
     assert_eq!(
         edited(&forced, |document| document.set("b", &Definition::new().owner("search"))),
         "flag `b` cannot be changed that way in this file; edit the file by hand"
@@ -538,7 +538,7 @@ fn settings_go_into_the_table_of_the_environment() {
 }
 
 #[test]
-fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
+fn a_setting_of_flags_cannot_be_removed_in_an_environment() {
     let text =
         format!("{BASE}[environments.staging.b] # ours\nexpires = 2027-01-01\npermanent = false\n");
     let without = |field: Field| {
@@ -558,7 +558,7 @@ fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
 }
 
 #[test]
-fn a_setting_of_its_own_can_be_taken_away_in_an_environment() {
+fn a_setting_of_an_environment_can_be_removed_there() {
     let removed = |entry: &str, field: Field| {
         let mut patch = Definition::new();
         match field {
@@ -610,7 +610,7 @@ fn a_promoted_override_is_what_it_was_in_that_environment() {
         promoted(&table, Definition::new().denied_users(["eve"]).into()),
         "[environments.staging.b] # ours\npercentage = 20\ndenied_users = [\"eve\"]\n"
     );
-    // A table gets settings, and its comments stay.
+    // Settings are added to a table, and its comments stay.
     assert_eq!(
         promoted(&table, true.into()),
         "[environments.staging.b] # ours\npercentage = 100\nenabled = true\n"
@@ -630,7 +630,7 @@ fn promoted(flag: &str, environment: &str, entry: &Entry) -> String {
 }
 
 #[test]
-fn an_override_is_promoted_with_settings_that_mean_what_it_takes_away() {
+fn a_promoted_override_writes_values_for_the_settings_that_it_removes() {
     let head = "[environments.staging] # ours\n";
     let json = |text: &str| Entry::from(flagstaff::definition::from_json("f", text).unwrap());
     let served = "percentage = 10\nvariants = { control = 50, fancy = 50 }";
@@ -654,7 +654,7 @@ fn an_override_is_promoted_with_settings_that_mean_what_it_takes_away() {
         ),
         format!("{head}f = \"100%\"\n")
     );
-    // Nothing has the meaning of no owner, and of no active window.
+    // No value means no owner, or no active window.
     assert_eq!(
         promoted("owner = \"web\"", "", &json(r#"{"owner": null}"#)),
         "`[flags]` sets `owner` of flag `f`, which an environment cannot remove"
@@ -696,7 +696,7 @@ fn removing_an_entry_leaves_its_tests() {
     document.remove("a").unwrap();
 
     assert_eq!(document.text(), TESTED.replace("percentage = 50 # half\n", ""));
-    // The tests alone cannot be removed like this.
+    // `remove` does not remove an entry that has only tests.
     assert!(matches!(document.remove("a"), Err(EditError::NoEntry { .. })));
     // The last setting is removed in the same way.
     let mut patch = Definition::new();
@@ -731,7 +731,7 @@ fn a_deleted_flag_is_gone_from_all_environments_with_its_tests() {
     assert_eq!(document.file().environment(), Some("staging"));
     assert!(!document.text().contains("variants"), "{}", document.text());
 
-    // What is wrong in one environment is not left behind.
+    // A flag whose entry in an environment has a mistake cannot be deleted, since the entry would stay.
     let text = "[flags]\na = true\n[environments.staging]\na = 1\n";
     let mut document = Document::parse("flags.toml", text).unwrap();
     assert!(matches!(document.delete("a"), Err(EditError::Rejected { .. })));
@@ -834,7 +834,7 @@ fn a_flag_has_values_of_one_type_in_all_environments() {
     }
 }
 
-/// Without a value in `[flags]`, the first environment that has one decides.
+/// Without a value in `[flags]`, the first environment that has a value sets the type.
 #[test]
 fn a_flag_that_has_values_in_environments_alone_has_one_type_there() {
     let text = "[flags]\nf = true\n[environments.staging.f]\nvalue = 5\n[environments.production.f]\nvalue = \"x\"\n";
@@ -847,7 +847,7 @@ fn a_flag_that_has_values_in_environments_alone_has_one_type_there() {
     assert!(!parse(&text.replace("\"x\"", "0.5")).diagnostics().has_errors());
 }
 
-/// Each of the two parts is good by itself.
+/// Each of the two parts is valid by itself.
 #[test]
 fn a_window_and_a_rollout_are_checked_with_what_an_environment_adds() {
     for (below, above, code) in [
@@ -874,7 +874,7 @@ fn a_window_and_a_rollout_are_checked_with_what_an_environment_adds() {
 }
 
 #[test]
-fn what_stands_in_place_of_an_environment_is_named() {
+fn a_value_that_is_not_an_environment_is_named() {
     let error = |text: &str| {
         FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap_err().to_string()
     };

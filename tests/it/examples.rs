@@ -1,5 +1,5 @@
-//! The examples, used as a newcomer uses them: processes that are told things by their
-//! environment, by edits of flags.toml and by clients that know nothing of this crate.
+//! The examples, run as a newcomer runs them: processes that are configured by their environment and by
+//! edits of flags.toml, and used by clients without this crate.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,10 +23,10 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::support::{BOUND, root};
 
-/// What `FlagGate` answers unless told otherwise.
+/// The default response of `FlagGate`.
 const CLOSED: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
 
-/// An example that cargo has built beside the tests.
+/// Returns an example that cargo has built beside the tests.
 fn example(name: &str) -> Command {
     let this = env::current_exe().unwrap();
     let profile = this.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
@@ -52,30 +52,30 @@ fn lines<R: AsyncRead>(output: Option<R>) -> Output<R> {
     BufReader::new(output.expect("it is piped")).lines()
 }
 
-/// The next line, which has to come.
+/// Returns the next line, which has to arrive.
 async fn line<R: AsyncRead + Unpin>(output: &mut Output<R>) -> String {
     let line = timeout(BOUND, output.next_line()).await.expect("a line within the bound");
     line.unwrap().expect("the example goes on")
 }
 
-/// An example that serves something, with a flags.toml of its own.
+/// A running example, with a flags.toml of its own.
 struct Server {
     address: SocketAddr,
     stdout: Output<ChildStdout>,
     stderr: Output<ChildStderr>,
-    /// The lines on stderr from before it was ready.
+    /// The lines on stderr before the example was ready.
     complaints: VecDeque<String>,
     directory: TempDir,
     _killed_on_drop: Child,
 }
 
 impl Server {
-    /// Starts it on the repository's flags.toml.
+    /// Starts the example with the repository's flags.toml.
     async fn start(name: &str) -> Self {
         Self::start_with(example(name), "", "").await
     }
 
-    /// Starts it on the repository's flags.toml with `from` replaced by `to`.
+    /// Starts the example with the repository's flags.toml, in which `from` is replaced by `to`.
     async fn start_with(mut command: Command, from: &str, to: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flags.toml");
@@ -114,12 +114,12 @@ impl Server {
         fs::write(self.path(), text.replace(from, to)).unwrap();
     }
 
-    /// Waits until it prints this line.
+    /// Waits until the example prints this line.
     async fn prints(&mut self, text: &str) {
         while line(&mut self.stdout).await != text {}
     }
 
-    /// Waits until it complains about this.
+    /// Waits until the example prints this to stderr.
     async fn complains(&mut self, text: &str) {
         loop {
             let complaint = match self.complaints.pop_front() {
@@ -132,7 +132,7 @@ impl Server {
         }
     }
 
-    /// All that comes back for a request on a connection of its own, but for the date.
+    /// Returns the response to a request on a connection of its own, without the date.
     async fn exchange(&self, method: &str, path: &str, headers: &str) -> String {
         let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
         let body = if method == "POST" { "content-length: 5\r\n\r\nhello" } else { "\r\n" };
@@ -148,7 +148,7 @@ impl Server {
         lines.filter(|line| !line.to_ascii_lowercase().starts_with("date: ")).collect()
     }
 
-    /// Status and body of the answer to somebody.
+    /// Returns the status and the body of the response to a user.
     async fn get(&self, path: &str, headers: &str) -> (u16, String) {
         let response = self.exchange("GET", path, headers).await;
         let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
@@ -156,7 +156,7 @@ impl Server {
         (status.expect("a status"), body.to_owned())
     }
 
-    /// All flags for somebody, as `gate` shows them.
+    /// Returns all flags for a user, as `gate` shows them.
     async fn all_flags(&self, headers: &str) -> Value {
         let (status, body) = self.get("/", headers).await;
         assert_eq!(status, 200);
@@ -191,7 +191,7 @@ async fn gate_has_the_flags_of_its_environment() {
     };
 
     let (staging, production) = (start("staging").await, start("production").await);
-    // Empty is none, as it is for the command.
+    // An empty variable counts as unset, as in the command.
     let none = start("").await;
 
     assert_eq!(staging.get("/beta", "").await, page("/beta"));
@@ -214,7 +214,7 @@ async fn half_of_the_users_have_the_new_checkout_of_staging() {
 }
 
 #[tokio::test]
-async fn a_closed_gate_says_what_it_is_told_to_and_an_inverted_one_is_open() {
+async fn a_closed_gate_sends_its_configured_response_and_an_inverted_gate_is_open() {
     let mut gate = Server::start("gate").await;
 
     let beta = r#"{"detail":"Beta only: ask your admin","code":"BETA_ONLY","details":{}}"#;
@@ -237,7 +237,7 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_changes_nothing() {
     let text = fs::read_to_string(gate.path()).unwrap();
     let number = 1 + text.lines().position(|line| line == on.1).expect("a line of its own");
 
-    // Not TOML, and then TOML that means nothing: `=` is followed by column 16.
+    // First a mistake in TOML, then a value that a flag cannot have. The value is in column 16.
     for mistake in ["new_checkout = flase", "new_checkout = 25"] {
         gate.edit(on.1, mistake);
         gate.complains(&format!("{}:{number}:16", gate.path().display())).await;
@@ -334,7 +334,7 @@ async fn an_environment_variable_forces_a_flag_on_over_the_file() {
 }
 
 #[tokio::test]
-async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
+async fn the_first_page_explains_each_flag_for_its_user() {
     let gate = Server::start("gate").await;
     let off = json!({ "value": false, "reason": "DISABLED", "source": "file" });
     let all = |on: bool, reason: &str| {
@@ -373,7 +373,7 @@ async fn one_in_ten_users_gets_the_new_search_and_in_this_process_it_is_the_same
 }
 
 #[tokio::test]
-async fn axum_asks_for_whom_its_authentication_knows_also_in_tasks() {
+async fn axum_evaluates_for_the_authenticated_user_also_in_tasks() {
     let axum = Server::start("axum").await;
     let trusted = "X-User-ID: internal_tester_1\r\nX-User-Groups: employees\r\n";
 
@@ -418,7 +418,7 @@ async fn redis_overrides_the_file_at_run_time_and_may_go_away() {
     while !line(&mut gate.stdout).await.contains("all flags") {}
 
     redis.cli(&["HSET", "feature_flags", "new_checkout", "1", "beta", "1"]);
-    // On a busy machine the server may seem to be away in between.
+    // On a busy machine, the server may seem unreachable in between.
     gate.prints("beta: off -> on").await;
     gate.prints("new_checkout: off -> on").await;
     assert_eq!(gate.get("/checkout/v2", "").await.0, 200);
@@ -504,7 +504,7 @@ fn every_example_has_fewer_than_a_hundred_lines() {
         names.insert(path.file_stem().unwrap().to_string_lossy().into_owned());
     }
 
-    // Those that are run above.
+    // The examples that are run above.
     let run = ["axum", "custom_backend", "gate", "testing", "tonic"];
     assert_eq!(names, run.map(str::to_owned).into());
 }

@@ -1,4 +1,4 @@
-//! Explanations: what they say, and that it is the answer.
+//! Explanations: their text, and that they agree with the answer.
 
 use std::{
     fs,
@@ -91,7 +91,7 @@ fn ana() -> Context<'static> {
         .attribute("company", company.into_iter().collect::<Value<'_>>())
 }
 
-/// `tests/data/explain/NAME.snap`
+/// Compares with `tests/data/explain/NAME.snap`.
 fn snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../data/explain");
@@ -100,7 +100,7 @@ fn snapshot(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// Without what differs from run to run.
+/// Returns the text without the parts that differ from run to run.
 fn stable(explanation: &Explanation, folder: &TempDir) -> String {
     explanation.to_string().replace(&format!("{}/", folder.path().display()), "")
 }
@@ -126,7 +126,7 @@ fn overridden(percentage: u32) -> Offer {
 }
 
 #[tokio::test]
-async fn the_text_says_who_said_what_and_where() {
+async fn the_text_shows_sources_authors_and_locations() {
     let (folder, path) = declared();
     let (script, source) = Scripted::new();
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_DARK_MODE", "no")]);
@@ -158,7 +158,7 @@ async fn the_text_shows_each_step() {
 }
 
 #[tokio::test]
-async fn the_json_says_the_same() {
+async fn the_json_has_the_content_of_the_text() {
     let (_folder, path) = declared();
     let flags = from_file(&path).await;
 
@@ -233,12 +233,12 @@ async fn lines_are_those_of_now_as_long_as_the_flag_is_the_same() {
     next(&mut events).await;
 
     assert!(place("search_v2").ends_with("flags.toml:4"), "{}", place("search_v2"));
-    // It says something else now, and not there.
+    // The entry has changed since, so its location in the new file does not apply.
     assert!(place("payments_v3").ends_with("flags.toml:7"), "{}", place("payments_v3"));
 }
 
 #[tokio::test]
-async fn a_pinned_generation_is_explained_by_what_the_sources_said_then() {
+async fn a_pinned_generation_is_explained_by_the_entries_of_its_time() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(overridden(60))).unwrap();
     let flags = Flags::builder().source(source).start().await.unwrap();
@@ -255,9 +255,9 @@ async fn a_pinned_generation_is_explained_by_what_the_sources_said_then() {
     assert_eq!(now, Some(Said::Forced(false)));
 }
 
-/// It makes no generation.
+/// The change publishes no generation.
 #[tokio::test]
-async fn what_a_source_says_in_vain_is_told_too() {
+async fn an_entry_that_changes_nothing_is_explained_too() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(Offer::new())).unwrap();
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_CHECKOUT_V2", "yes")]);
@@ -397,7 +397,7 @@ async fn a_flag_that_is_asked_for_can_be_the_near_miss() {
     assert_eq!(ask(lost).await, Some("flag nosuch is on, which no source has".to_owned()));
 }
 
-/// The near miss of the rules for a context with `a = 1` and `b = 2`.
+/// Returns the near miss of the rules for a context with `a = 1` and `b = 2`.
 fn near_miss(rules: &[(&str, bool)]) -> Option<(usize, String)> {
     let rules =
         rules.iter().map(|(when, serve)| format!("{{ when = {{ {when} }}, serve = {serve} }}"));
@@ -414,7 +414,7 @@ fn a_near_miss_failed_on_exactly_one_comparison() {
     let miss = |attribute: &str| Some((0, attribute.to_owned()));
 
     assert_eq!(near_miss(&[("a = 1, b = 3", true)]), miss("b"));
-    // Also one that evaluation got no further than.
+    // Also a comparison at which the evaluation stopped.
     assert_eq!(near_miss(&[("a = 2, b = 2", true)]), miss("a"));
     assert_eq!(near_miss(&[("a = 2, b = 3", true)]), None);
     assert_eq!(near_miss(&[("a = 1, c = 1", true)]), miss("c"));
@@ -422,7 +422,7 @@ fn a_near_miss_failed_on_exactly_one_comparison() {
     assert_eq!(near_miss(&[("not = { a = 1 }", true)]), miss("a"));
     assert_eq!(near_miss(&[("not = { a = 1, b = 2 }", true)]), miss("a"));
     assert_eq!(near_miss(&[("not = { any = [{ a = 1 }, { b = 2 }] }", true)]), None);
-    // The first of those before the rule that matches.
+    // The first near miss before the rule that matches.
     assert_eq!(
         near_miss(&[("a = 2, b = 3", true), ("b = 3", false), ("a = 1", true), ("a = 2", true)]),
         Some((1, "b".to_owned()))
@@ -431,7 +431,7 @@ fn a_near_miss_failed_on_exactly_one_comparison() {
 }
 
 #[test]
-fn what_is_said_to_be_compared_is_what_was_compared() {
+fn the_trace_has_exactly_the_comparisons_that_were_made() {
     let flags = flags(DECLARED);
 
     let explanation = flags.explain("new_checkout", &ana());
@@ -459,7 +459,7 @@ fn what_is_said_to_be_compared_is_what_was_compared() {
     assert_eq!(rules[2].matches, None);
 }
 
-/// The comparisons that evaluation made.
+/// Collects the comparisons that the evaluation made.
 fn collect(condition: Option<&ConditionTrace>, into: &mut Vec<(String, Option<bool>)>) {
     match condition {
         Some(ConditionTrace::Compare(it)) if it.was_needed => {
@@ -488,7 +488,7 @@ fn named_attributes_are_redacted_with_what_lies_in_them() {
     assert!(company.to_string().contains("company.seats ge [redacted], seen [redacted]"));
     assert!(company.to_string().contains("drawn by company.id [redacted]"));
     assert!(company.to_string().contains("os = \"ios\", seen \"ios\""));
-    // What is in a table is not picked apart.
+    // A table is redacted as a whole.
     assert!(id.to_string().contains("company [redacted]"), "{id}");
     assert!(id.to_string().contains("company.seats ge 10, seen 12"));
     assert!(os.to_string().contains("os = [redacted], seen [redacted]"), "{os}");
@@ -496,7 +496,7 @@ fn named_attributes_are_redacted_with_what_lies_in_them() {
 }
 
 #[test]
-fn a_text_fakes_no_line() {
+fn no_string_can_fake_a_line() {
     let rule = Rule::new(
         Condition::compare("agent", Operator::Contains, "\u{1b}[2J").unwrap(),
         Serve::Off,
@@ -560,7 +560,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// One of a few flags that require each other, also in circles.
+    /// One of a few flags that require each other, also in cycles.
     fn definition()(
         mut definition in json::definition().boxed(),
         requires in prop::collection::vec(
@@ -599,7 +599,7 @@ fn start(sources: [[Option<Definition>; 3]; 2]) -> Flags {
     runtime.block_on(builder.start()).unwrap()
 }
 
-/// That the explanation is the answer, whatever was asked.
+/// Checks that the explanation agrees with the answer.
 fn check(flags: &Flags, key: &str, context: &Context<'_>) {
     let snapshot = flags.snapshot();
     let explanation = snapshot.explain(key, context);
@@ -688,7 +688,7 @@ fn lines_of_ten_thousand_flags_are_few_bytes() {
     assert!(info.bytes_current < 500_000, "{}", info.bytes_current);
 }
 
-/// Anything quadratic would take minutes.
+/// A quadratic algorithm would take minutes.
 #[tokio::test]
 async fn a_flag_with_fifty_thousand_rules_is_explained() {
     let rule = |n| format!("[[flags.a.rules]]\nwhen = {{ n = {n} }}\nserve = true\n");
@@ -770,7 +770,7 @@ async fn an_experiment_without_traffic_is_off_because_no_user_takes_part() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_not_what_a_source_says() {
+async fn a_value_that_cannot_be_read_is_not_shown_as_an_entry() {
     let above = Memory::new().with("limit", Definition::new().value("fifty"));
     let below = Memory::new().with("limit", Definition::new().value(50));
     let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
@@ -779,7 +779,7 @@ async fn what_cannot_be_read_is_not_what_a_source_says() {
     let explained = explain();
 
     let problem = "the values of the flag are numbers, and this one is a string";
-    assert_eq!(explained.because, format!("what memory has for it cannot be read: {problem}"));
+    assert_eq!(explained.because, format!("the value in memory cannot be read: {problem}"));
     let [said, _] = &explained.sources[..] else { panic!("{explained:?}") };
     assert_eq!((&said.says, said.problem.as_deref()), (&None, Some(problem)));
     assert!(explained.to_string().contains("memory    not readable"), "{explained}");
@@ -807,7 +807,7 @@ fn is_open(gate: FlagGate, flags: &Flags, context: &Context<'static>) -> bool {
     response.unwrap().status().is_success()
 }
 
-/// Files with all words of the language, read in each way that there is.
+/// Files with all words of the language, read in every way.
 mod readings {
     use flagstaff::definition::{UnknownKeys, from_json_object, to_json};
     use proptest::test_runner::Config;
@@ -815,7 +815,7 @@ mod readings {
     use super::*;
     use crate::random_files::{FLAGS, file};
 
-    /// Flags as a file has them, and as they are after JSON.
+    /// Returns the flags of a file, and the flags after a round trip through JSON.
     fn both(file: &FlagsFile) -> [Flags; 2] {
         let mut written = Memory::new();
         let mut read = Memory::new();
@@ -850,14 +850,14 @@ mod readings {
         let staging = file.clone().in_environment("staging").ok();
         for file in [Some(file), staging].into_iter().flatten() {
             let [flags, from_json] = both(&file);
-            // To be forced on is not a setting, and not in JSON. Other flags may require one that is.
+            // Forced on is not a setting, so JSON does not contain it. Other flags may require such a flag.
             let is_forced = file.environment().is_some()
                 && file.entries("staging").any(|(_, entry)| entry.forces() == Some(true));
             for context in contexts() {
                 for key in FLAGS.into_iter().filter(|key| file.flags().contains_key(*key)) {
                     check(&flags, key, &context);
                     let value = |flags: &Flags| flags.value(key, &context, serde_json::Value::Null);
-                    // A draw by request has another outcome each time.
+                    // A draw by request has a new outcome each time.
                     if !text.contains("\"request\"") && !is_forced {
                         assert_eq!(value(&flags), value(&from_json), "{key}: {text}");
                     }
@@ -894,7 +894,7 @@ mod readings {
     }
 
     proptest! {
-        // A case is some seventy answers.
+        // Each case checks some seventy answers.
         #![proptest_config(Config { cases: Config::default().cases / 8, failure_persistence: None, ..Config::default() })]
 
         #[test]

@@ -1,4 +1,4 @@
-//! Starting, following, changing and stopping.
+//! `Flags`: starting, following sources, changing flags, and stopping.
 
 use std::{error::Error, time::Duration};
 
@@ -17,7 +17,7 @@ fn offer<const N: usize>(flags: [(&str, bool); N]) -> Act {
 }
 
 #[tokio::test]
-async fn a_change_is_told_once_with_before_and_after() {
+async fn a_change_is_one_event_with_the_state_before_and_after() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", false), ("same", true)])).unwrap();
     let flags = Flags::builder().source(source).start().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_knows_how_old_a_sources_word_is() {
+async fn health_has_the_age_of_the_last_answer_of_a_source() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
     let flags = Flags::builder().source(source).start().await.unwrap();
@@ -129,7 +129,7 @@ async fn health_knows_how_old_a_sources_word_is() {
     assert_eq!(flags.health().sources[0].age, Some(Duration::from_secs(5)));
 }
 
-// A deadlock stops the threads of the runtime, so what notices it is outside of it.
+// A deadlock stops the threads of the runtime, so a thread outside of the runtime detects it.
 #[test]
 fn sources_that_publish_from_another_thread_never_block_the_start() {
     let (done, started) = std::sync::mpsc::channel();
@@ -250,13 +250,13 @@ async fn after_a_shutdown_the_last_generation_goes_on_answering() {
 }
 
 #[tokio::test]
-async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
+async fn every_shutdown_call_waits_until_the_tasks_have_ended() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
     let flags = Flags::builder().source(source).start().await.unwrap();
     let mut first = Box::pin(flags.shutdown());
 
-    // The task shares this thread, so that it cannot have ended yet.
+    // The task shares this thread, so it cannot have ended yet.
     assert!(first.as_mut().now_or_never().is_none());
     assert!(flags.shutdown().now_or_never().is_none());
     assert!(!script.is_closed());
@@ -268,7 +268,7 @@ async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
 }
 
 #[tokio::test]
-async fn a_slow_receiver_is_told_how_much_it_missed() {
+async fn a_slow_receiver_gets_the_number_of_missed_events() {
     let memory = Memory::new();
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let mut events = flags.events();
@@ -362,18 +362,18 @@ async fn a_watch_is_quiet_while_the_state_stays() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_source_alone_says_so() {
+async fn a_change_of_only_the_source_is_an_event() {
     let (above, below) = (Memory::new(), Memory::new().with("a", true));
     let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
     let mut events = flags.events();
 
     above.insert("a", true);
 
-    assert_eq!(next(&mut events).await.to_string(), "a: on, said by other sources");
+    assert_eq!(next(&mut events).await.to_string(), "a: on, set by other sources");
 }
 
 #[test]
-fn who_holds_a_watched_value_may_ask_how_the_flags_are() {
+fn health_can_be_read_while_a_watched_value_is_held() {
     let flags = Flags::for_test().on("a").start();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let watch = flags.watch("a");
@@ -381,7 +381,7 @@ fn who_holds_a_watched_value_may_ask_how_the_flags_are() {
     let (done, finished) = std::sync::mpsc::channel();
 
     std::thread::scope(|scope| {
-        // It waits for the value to be let go, and nobody has to wait for it meanwhile.
+        // The change waits until the value is released. Evaluations must not wait for the change.
         scope.spawn(|| runtime.block_on(flags.disable("a").into_future()).unwrap());
         let asker = flags.clone();
         std::thread::spawn(move || {

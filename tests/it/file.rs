@@ -19,14 +19,14 @@ use tempfile::TempDir;
 
 use crate::support::{BOUND, next};
 
-/// The flags of a file in a directory of its own.
+/// Flags that follow a file in a directory of its own.
 struct Subject {
     directory: TempDir,
     flags: Flags,
     events: Events,
 }
 
-/// A text with many flags, so that a torn one is recognised: `n` is the value of all of them.
+/// Returns a file with many flags that are all `on`, so that a half-written file is detected.
 fn text(on: bool) -> String {
     let lines = (0..200).map(|n| format!("flag_{n} = {on}\n"));
     format!("[flags]\nmarker = {on}\n{}last = {on}\n", lines.collect::<String>())
@@ -65,8 +65,8 @@ impl Subject {
         shell
     }
 
-    /// Waits for the flags of [`text`] to be all `on`, and checks that no other state was ever
-    /// published meanwhile.
+    /// Waits until all flags of [`text`] are `on`, and checks that no mixed state was published
+    /// in between.
     async fn becomes(&mut self, on: bool) {
         let wanted = if on { FlagState::On } else { FlagState::Off };
         match next(&mut self.events).await {
@@ -81,7 +81,7 @@ impl Subject {
         assert_eq!(self.flags.health().sources[0].flags, 202);
     }
 
-    /// The same, past failures on the way: the file was missing or unreadable for a while.
+    /// Waits as [`becomes`](Self::becomes) does, but allows failures: the file was missing or unreadable for a while.
     async fn becomes_past_failures(&mut self, on: bool) {
         loop {
             match tokio::time::timeout(BOUND, self.events.next()).await.unwrap().unwrap() {
@@ -100,7 +100,7 @@ impl Subject {
     }
 }
 
-/// One way of saving, twice: what breaks a watch often shows at the second save only.
+/// Checks one way of saving, twice: a broken watch often shows at the second save only.
 async fn saved_by(save: impl Fn(&Subject, &str)) {
     let mut subject = start(&text(false)).await;
     for on in [true, false] {
@@ -145,7 +145,7 @@ async fn a_loop_of_appends_never_takes_a_flag_away() {
     let mut shell = subject.shell(script);
     let status = tokio::task::spawn_blocking(move || shell.status().unwrap());
 
-    // A busy machine may show it in parts, of which none takes a flag away.
+    // A busy machine may read the file in parts, but no part may remove a flag.
     let mut on = 0;
     while on < 202 {
         match next(&mut subject.events).await {
@@ -163,7 +163,7 @@ async fn a_loop_of_appends_never_takes_a_flag_away() {
 #[tokio::test]
 async fn appends_with_pauses_change_each_flag_once_and_take_none_away() {
     let mut subject = start("[flags]\na = false\nb = false\nc = false\nd = false\n").await;
-    // The pauses are the tool's, longer than the quiet time and shorter than the hold.
+    // The pauses of the tool are longer than the quiet time and shorter than the hold.
     let script = "echo '[flags]' > flags.toml; \
                   for f in a b c d; do sleep 0.12; echo \"$f = true\" >> flags.toml; done";
 
@@ -363,7 +363,7 @@ async fn an_emptied_file_and_one_without_its_table_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_text_is_named_with_its_line() {
+async fn a_file_that_is_not_utf8_is_reported_with_its_line() {
     let mut subject = start("[flags]\na = true\n").await;
 
     fs::write(subject.path(), b"[flags]\n# caf\xe9\na = false\n").unwrap();
@@ -386,7 +386,7 @@ async fn a_removed_flag_goes_once_the_removal_stands() {
     assert_eq!(changes[0].to_string(), "b: on -> unknown");
 }
 
-/// The lines of the next change.
+/// Returns the lines of the next change.
 async fn told(subject: &mut Subject) -> Vec<String> {
     match next(&mut subject.events).await {
         Event::Changed { changes, .. } => changes.iter().map(ToString::to_string).collect(),
@@ -423,7 +423,7 @@ async fn a_removal_and_a_kill_are_in_force_however_often_the_file_is_saved() {
 }
 
 #[tokio::test]
-async fn a_flag_that_is_gone_says_where_it_was_until_it_is() {
+async fn a_removed_flag_keeps_its_location_until_the_removal_applies() {
     let mut subject = start("[flags]\ngone = true\nkill = true\n").await;
 
     fs::write(subject.path(), "[flags]\nkill = false\n").unwrap();
@@ -484,7 +484,7 @@ async fn a_file_that_is_there_is_waited_for_however_long_it_takes_to_read() {
     assert!(flags.is_enabled("flag_1999", &Context::anonymous()));
 }
 
-/// The test below runs once more in a process of its own, whose working directory it may change.
+/// Set for the process in which the test below runs again, since it changes the working directory.
 const ELSEWHERE: &str = "FLAGSTAFF_TEST_CHANGES_DIRECTORY";
 
 #[tokio::test]
@@ -539,7 +539,7 @@ async fn a_strict_file_fails_the_start_with_all_that_is_wrong() {
     let diagnostics = source.downcast_ref::<Diagnostics>().unwrap();
     let flags: Vec<_> = diagnostics.iter().filter_map(|it| it.flag.as_deref()).collect();
     assert_eq!(flags, ["b", "c", "d"]);
-    // Without, the others are served.
+    // Without `strict`, the valid flags are served.
     let flags = Flags::builder().source(file).start().await.unwrap();
     assert!(flags.is_enabled("a", &Context::anonymous()));
 }
@@ -560,7 +560,7 @@ async fn a_strict_file_goes_on_with_a_mistake_that_is_made_later() {
     assert_eq!(flags.health().sources[0].former, 1);
 }
 
-/// A directory with a flag file, and what is kept of it.
+/// A directory with a flag file, and with the file that keeps its last good flags.
 struct Kept {
     directory: TempDir,
 }
@@ -585,7 +585,7 @@ impl Kept {
         Flags::builder().source(file.keep_at(self.path())).start().await.unwrap()
     }
 
-    /// Waits until this is kept.
+    /// Waits until the kept file contains this.
     async fn has(&self, text: &str) {
         let has = || fs::read_to_string(self.path()).is_ok_and(|kept| kept.contains(text));
         let kept = async {
@@ -611,7 +611,7 @@ async fn a_kept_definition_is_in_force_for_a_flag_that_is_wrong_at_the_next_star
 
     let (ana, bob) = (Context::user("ana"), Context::user("bob"));
     assert!(flags.is_enabled("wrong", &ana) && !flags.is_enabled("wrong", &bob));
-    // Only what the file rejects is taken from there.
+    // Only the flags that the file rejects are taken from the kept file.
     assert!(!flags.is_enabled("good", &ana));
     assert_eq!(flags.boolean("gone", &ana, true).error_code, Some(ErrorCode::FlagNotFound));
     assert_eq!(flags.boolean("new", &ana, true).error_code, Some(ErrorCode::ParseError));
@@ -625,7 +625,7 @@ async fn a_kept_definition_is_in_force_for_a_flag_that_is_wrong_at_the_next_star
 }
 
 #[tokio::test]
-async fn a_kept_definition_outlives_further_starts_and_ends_when_the_flag_is_mended() {
+async fn a_kept_definition_outlives_further_starts_and_ends_when_the_flag_is_fixed() {
     let kept = Kept::new("[flags]\na = true\n");
     let flags = kept.start().await;
     kept.has("\"a\"").await;

@@ -1,4 +1,4 @@
-//! Tests of flags in flags.toml, and what becomes of flags that fail them.
+//! Tests of flags in flags.toml, and the flags that are rejected because of them.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn declared(text: &str) -> Definitions {
     file.flags().clone()
 }
 
-/// The flags that are rejected for their tests, and what is said about them.
+/// Returns the flags that are rejected for their tests, and the diagnostics.
 fn rejected(text: &str, previous: &Definitions) -> (Vec<String>, String) {
     let file = FlagsFile::parse("flags.toml", text);
     assert_eq!(file.diagnostics().to_string(), "");
@@ -147,7 +147,7 @@ when = { plan = "pro" }
 }
 
 #[test]
-fn a_file_is_tested_as_it_stands_by_whoever_writes_it() {
+fn the_tests_of_a_file_can_be_run_without_a_previous_file() {
     let text = r#"
 [flags.new_checkout]
 requires = ["payments"]
@@ -217,7 +217,7 @@ tests = [{ expect = true }, { expect = false }]
 
 #[test]
 fn a_flag_is_tested_again_when_what_it_was_tested_with_changes() {
-    // `c` is tested first. What `b` keeps closes a circle, so that `a` fails and keeps what is off.
+    // `c` is tested first. The kept definition of `b` closes a cycle, so `a` fails and keeps its old value, off.
     let previous = declared("[flags]\na = false\nc = true\n[flags.b]\nrequires = [\"c\"]\n");
     let text = r#"
 [flags.a]

@@ -1,4 +1,4 @@
-//! The flags of the guide and the README answer what the sentences beside them claim.
+//! Checks that the flags of the guide and the README answer as the sentences beside them claim.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::support::{Act, GUIDE, Scripted};
 
 const README: &str = include_str!("../../README.md");
 
-/// Each page, and a line of each of its blocks that no other block of the page has.
+/// Each block of the pages, by its page and a line that no other block of that page has.
 const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "search_v2 = \"25%\""),
     (GUIDE, "[flags.checkout_v2.rollout]"),
@@ -39,7 +39,7 @@ const BLOCKS: &[(&str, &str)] = &[
     (README, "# flags.toml"),
 ];
 
-/// A context for each number.
+/// A function that returns a context for each number.
 type Contexts = fn(usize) -> Context<'static>;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -48,23 +48,23 @@ enum Expected {
     Off(Reason),
     /// The variant of this name, with this value.
     Variant(&'static str, Value<'static>),
-    /// This value, which is not that of a variant.
+    /// This value, which is not the value of a variant.
     Constant(Value<'static>),
     /// On for this percentage of the contexts.
     Percent(f64),
     /// The variant of this name for this percentage of the contexts.
     PercentOf(&'static str, f64),
-    /// Alike for a hundred contexts.
+    /// Equal answers for a hundred contexts.
     Alike,
     /// On for this percentage of requests.
     PercentOfRequests(f64),
-    /// On, by what is declared, after the source that forces the flag off was lost for that long.
+    /// On by its declaration, after the source that forces the flag off has been lost for that long.
     OnAfterLoss(Duration),
 }
 
 use Expected::{Alike, Off, On, OnAfterLoss, Percent, PercentOf, PercentOfRequests};
 
-/// A sentence of a page, and what a flag of a block answers if it is true.
+/// A sentence of a page, and the answer of a flag in a block if the sentence is true.
 struct Case {
     sentence: &'static str,
     flag: &'static str,
@@ -429,7 +429,7 @@ fn claims() -> Vec<Vec<Case>> {
     ]
 }
 
-/// The blocks of TOML that declare flags.
+/// Returns the blocks of TOML that declare flags.
 fn blocks(page: &'static str) -> impl Iterator<Item = &'static str> {
     let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.filter(|block| block.contains("[flags"))
@@ -463,7 +463,7 @@ fn every_flag_that_the_pages_declare_is_asked() {
     }
 }
 
-/// The text of a page without its line breaks.
+/// Returns the text of a page without its line breaks.
 fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -508,11 +508,11 @@ async fn check(case: &Case, file: &FlagsFile, claim: &str) {
     let ask = |n: usize| flags.explain(case.flag, &(case.contexts)(n));
     let is_on = |n: usize| flags.is_enabled(case.flag, &(case.contexts)(n));
     let variant = |n: usize| ask(n).served.and_then(|served| served.variant);
-    // So many that their share is that of all, within one percent.
+    // Enough users that their share differs from the percentage by less than one percent.
     const MANY: usize = 10_000;
     let is_share = |found: usize, percent: f64| {
         let found = found as f64 / (MANY as f64 / 100.0);
-        // None is exactly none, and all are exactly all.
+        // 0 and 100 percent are exact.
         let is_whole = percent == 0.0 || percent == 100.0;
         assert!((found - percent).abs() <= if is_whole { 0.0 } else { 1.5 }, "{claim}: {found}%");
     };
@@ -557,7 +557,7 @@ async fn check(case: &Case, file: &FlagsFile, claim: &str) {
     }
 }
 
-/// Loses a source that forces the flag off, and waits for longer than the flag does.
+/// Loses a source that forces the flag off, and waits for longer than the flag's `stale_after`.
 async fn check_loss(case: &Case, declared: Memory, patience: Duration, claim: &str) {
     let (script, lost) = Scripted::new();
     script.send(Act::Publish([(case.flag, false)].into_iter().collect())).unwrap();

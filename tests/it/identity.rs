@@ -1,4 +1,4 @@
-//! Sources of one kind, which only their positions in the stack tell apart.
+//! Sources of one kind, which differ only by their positions in the stack.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ fn requires(flag: &str) -> Definition {
     Definition::new().requires([flag])
 }
 
-/// The status of each source.
+/// Returns the status of each source.
 fn status(flags: &Flags) -> Vec<(&'static str, Status)> {
     let sources = flags.health().sources.into_iter();
     sources.map(|source| (source.name, source.status)).collect()
@@ -71,7 +71,7 @@ async fn a_cycle_in_the_lower_memory_is_blamed_on_it_from_the_start() {
 }
 
 #[tokio::test]
-async fn answers_explanations_and_drift_tell_two_memories_apart() {
+async fn answers_explanations_and_drift_distinguish_two_memories() {
     let declared = Definition::new().owner("payments").percentage(Percentage::HUNDRED);
     let upper = Memory::new().with("off", false);
     let lower = Memory::new().with("on", declared.clone()).with("off", declared);

@@ -31,7 +31,7 @@ fn problems(text: impl AsRef<[u8]>) -> Vec<String> {
     from_json("x", text).expect_err("a problem").problems().to_vec()
 }
 
-/// Through a map and through a text.
+/// Checks a round trip through a map and through JSON text.
 fn check_round_trip(definition: &Definition) {
     let object = to_json(definition);
     let text = Value::Object(object.clone()).to_string();
@@ -61,7 +61,7 @@ fn every_setting_can_be_removed() {
 }
 
 #[test]
-fn whatever_a_file_says_can_be_said_in_json() {
+fn every_flag_of_a_file_can_be_written_as_json() {
     let mut fields = BTreeSet::new();
     for entry in fs::read_dir(root().join("tests/data/ok")).unwrap() {
         let path = entry.unwrap().path();
@@ -71,7 +71,7 @@ fn whatever_a_file_says_can_be_said_in_json() {
         let text = fs::read_to_string(path).unwrap();
         for definition in FlagsFile::parse("flags.toml", &text).flags().values() {
             fields.extend(definition.fields());
-            // Segments are written out, and stay so.
+            // Segments are expanded in JSON, and are not restored.
             match text.contains("[segments") {
                 true => check_round_trip(
                     &from_json("x", Value::Object(to_json(definition)).to_string()).unwrap(),
@@ -85,7 +85,7 @@ fn whatever_a_file_says_can_be_said_in_json() {
 }
 
 #[test]
-fn a_unit_is_the_same_text_for_a_flag_and_for_a_rule() {
+fn a_unit_is_the_same_string_for_a_flag_and_for_a_rule() {
     for (text, unit) in [
         ("targeting_key", BucketBy::TargetingKey),
         ("request", BucketBy::Request),
@@ -101,7 +101,7 @@ fn a_unit_is_the_same_text_for_a_flag_and_for_a_rule() {
         check_round_trip(&definition);
         let written = to_json(&definition);
         assert_eq!(written["bucket_by"], text);
-        // The default of a rule is left out.
+        // The default of a rule is not written.
         let said = written["rules"][0].get("bucket_by").and_then(Value::as_str);
         assert_eq!(said, Some(text).filter(|_| unit != BucketBy::TargetingKey));
     }
@@ -158,7 +158,7 @@ fn percentages_are_exact() {
 }
 
 #[test]
-fn dates_are_texts() {
+fn dates_are_strings_in_json() {
     for (text, seconds) in [
         ("1970-01-02", 86_400),
         ("1970-01-01T00:01:00Z", 60),
@@ -186,7 +186,7 @@ fn dates_are_texts() {
 }
 
 #[test]
-fn all_problems_are_told_at_once_and_in_order() {
+fn all_problems_are_reported_at_once_and_in_order() {
     let text = r#"{
         "enabeld": true, "percentage": true, "ownr": null, "denied_users": ["ana", 1],
         "owner": {"a": 1}, "stale_after": "soon", "on_stale": "open", "tags": ["a", null]
@@ -208,7 +208,7 @@ fn all_problems_are_told_at_once_and_in_order() {
 }
 
 #[test]
-fn nothing_that_is_said_about_json_is_written_in_toml() {
+fn no_message_about_json_uses_the_notation_of_toml() {
     let values =
         [json!(true), json!("yes"), json!("25"), json!(25), json!([1]), json!({"a": [{"b": 1.5}]})];
     let same = |field: &Field| values.clone().map(|value| json!({(field.as_str()): value}));
@@ -239,7 +239,7 @@ fn nothing_that_is_said_about_json_is_written_in_toml() {
         };
 
         wrong += 1;
-        // A name that has a word of TOML in it.
+        // This name contains a word of TOML.
         let text = error.to_string().replace("`testable`", "");
         for toml in [" = ", "[flags", "[segments", "[[", "table", "float", "integer"] {
             assert!(!text.contains(toml), "{text}");
@@ -250,7 +250,7 @@ fn nothing_that_is_said_about_json_is_written_in_toml() {
 }
 
 #[test]
-fn variants_keep_their_order_and_can_be_taken_away() {
+fn variants_keep_their_order_and_can_be_removed() {
     let text = r#"{"variants":{"b":34,"a":{"weight":33.5,"value":1.5},"former":null,"c":{"weight":null}}}"#;
 
     let definition = from_json("x", text).unwrap();
@@ -361,7 +361,7 @@ fn of_members_with_the_same_name_the_last_one_counts() {
 }
 
 #[test]
-fn what_is_no_object_is_an_error() {
+fn json_that_is_not_an_object_is_an_error() {
     for text in ["", "1", "null", "[]", "\"a\"", "{", "{}}", "{'a': 1}", "{\"percentage\": NaN}"] {
         let problems = problems(text);
 
@@ -373,7 +373,7 @@ fn what_is_no_object_is_an_error() {
 }
 
 #[test]
-fn deep_and_large_texts_are_no_trouble() {
+fn deep_and_large_json_is_read_or_refused() {
     let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let mut deep = json!(1);
     for _ in 0..1_000 {
@@ -406,7 +406,7 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
 }
 
 prop_compose! {
-    /// A time of the years 0 to 9860, to the nanosecond: a lifetime still fits below 10000.
+    /// A time in the years 0 to 9860, to the nanosecond. A lifetime after it still ends before the year 10000.
     fn time()(seconds in -62_167_219_200_i64..249_000_000_000, nanos in 0..1_000_000_000_u32)
         -> SystemTime {
         let distance = Duration::from_secs(seconds.unsigned_abs());
@@ -418,7 +418,7 @@ prop_compose! {
     }
 }
 
-/// What `make` makes of the value, if there is one.
+/// Converts the value with `make`, if there is one.
 fn map<T, U>(setting: Setting<T>, make: impl FnOnce(T) -> U) -> Setting<U> {
     match setting {
         Setting::Inherit => Setting::Inherit,
@@ -427,7 +427,7 @@ fn map<T, U>(setting: Setting<T>, make: impl FnOnce(T) -> U) -> Setting<U> {
     }
 }
 
-/// The later of two instants, after the earlier one if there is one.
+/// Returns an instant after `earlier`, if that is set.
 fn after(earlier: Setting<SystemTime>, seconds: Setting<u32>) -> Setting<SystemTime> {
     let earlier = earlier.value().copied().unwrap_or(SystemTime::UNIX_EPOCH);
     map(seconds, |seconds| earlier + Duration::from_secs(1 + u64::from(seconds)))
@@ -473,7 +473,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         let comparison = Comparison::new("company.size", Operator::Ge, number, Case::Exact);
         Condition::Compare(comparison.unwrap().reading_numbers().expect("it compares numbers"))
     });
-    // Words of conditions as attributes.
+    // Words of the condition language as names of attributes.
     let word = prop::sample::select(["flag", "share", "attributes"].as_slice());
     let word = word.prop_map(|word| Condition::compare(word, Operator::Eq, 1).expect("a scalar"));
     let leaf = prop_oneof![
@@ -493,7 +493,7 @@ fn condition() -> impl Strategy<Value = Condition> {
     })
 }
 
-/// A flag of `a` to `d` in any state.
+/// Returns a prerequisite on a flag of `a` to `d`, in any state.
 fn prerequisite() -> impl Strategy<Value = Prerequisite> {
     let names = prop::collection::vec("[a-c]", 1..3);
     ("[a-d]", names, 0..3).prop_map(|(flag, names, state)| match state {
@@ -564,7 +564,7 @@ fn variants() -> impl Strategy<Value = Variants> {
     let weight = (0_u64..=10_000_000_000_000)
         .prop_map(|weight| Weight::try_from(weight as f64 / 10_000.0).expect("a weight"));
     let value = prop_oneof![
-        // Larger ones are not exactly floats.
+        // Larger integers have no exact float.
         (-(1_i64 << 53)..=1 << 53).prop_map(flagstaff::answer::Value::from),
         (-1e300_f64..1e300).prop_map(flagstaff::answer::Value::from),
     ];
@@ -626,7 +626,7 @@ fn metadata() -> impl Strategy<Value = Metadata> {
 }
 
 prop_compose! {
-    /// A definition with facts about the flag, and with one value or variant for all.
+    /// A definition with facts about the flag, and with one value or variant for all users.
     fn serving()(
         mut definition in drawing(),
         metadata in setting(metadata()),
@@ -713,7 +713,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic(text in "(?s).{0,100}") {
+    fn no_input_panics(text in "(?s).{0,100}") {
         let _ = from_json("x", format!("{{{text}}}"));
     }
 

@@ -1,5 +1,5 @@
-//! The words that an editor offers, by the language server of tombi and the schema. The Python package of taplo has no
-//! server that starts.
+//! The words that an editor offers, with the language server of tombi and the schema. The Python package
+//! of taplo has no server that starts.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::root;
 
-/// The number of questions until the server has read the schema, which it does beside answering.
+/// The maximum number of requests until the server has read the schema, which it reads in the background.
 const PATIENCE: usize = 2_000;
 
 /// A language server, with one open file.
@@ -91,7 +91,7 @@ impl Server {
             let message = self.receive();
             match (message.get("method"), message.get("id")) {
                 (None, Some(answered)) if *answered == id => return message["result"].clone(),
-                // A question of the server.
+                // A request from the server.
                 (Some(_), Some(asked)) => {
                     self.send(&json!({ "jsonrpc": "2.0", "id": asked, "result": null }));
                 }
@@ -132,7 +132,7 @@ impl Drop for Server {
 }
 
 #[test]
-fn an_editor_offers_every_word_where_it_can_stand() {
+fn an_editor_offers_every_word_where_it_is_valid() {
     let mut server = Server::start();
     let settings: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
     let usual = ["serve", "value", "client", "testable", "metadata", "permanent", "requires"];

@@ -1,4 +1,4 @@
-//! Flags that ask for others in conditions, or require them to be off.
+//! Flags that depend on others in conditions, or require them to be off.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn is_off(name: &str) -> Condition {
     Condition::Flag(Prerequisite::off(name))
 }
 
-/// A flag that is on where the rule matches.
+/// Returns a flag that is on if the rule matches.
 fn on_if(rule: Rule) -> Definition {
     Definition::new().percentage(Percentage::ZERO).rules([rule])
 }
@@ -45,7 +45,7 @@ fn ask(flags: &Flags, name: &str) -> bool {
     flags.is_enabled(name, &Context::user("ana"))
 }
 
-/// Flags that ask for `x` in every way, each with what it is while `x` is on, off and in no state.
+/// Returns flags that depend on `x` in every way, each with its value while `x` is on, off and in no state.
 fn asking() -> [(&'static str, Definition, [bool; 3]); 12] {
     let requires = |it: Prerequisite| Definition::new().requires([it]);
     let country = Condition::compare("country", Operator::Eq, "US").unwrap();
@@ -61,7 +61,7 @@ fn asking() -> [(&'static str, Definition, [bool; 3]); 12] {
         ("unless_off", unless(is_off("x")), [true, false, false]),
         ("inner_unless", when(flag("x").unless()), [false, true, false]),
         ("not_unless", when(flag("x").unless().negated()), [true, false, false]),
-        // The country is unknown, and does not decide whether a lost flag counts.
+        // The country is unknown, and does not keep a flag in no state from making the condition unknown.
         ("unless_either", unless(either), [false, true, false]),
         ("unless_country", unless(country), [true, true, true]),
     ]
@@ -90,7 +90,7 @@ async fn flags_follow_the_flags_that_they_ask_for() {
     memory.remove("x");
     assert_asking(&flags, 2, "unknown");
 
-    // Its own rules are a reason to compile those again that ask for it.
+    // Once `x` has rules of its own, the flags that depend on `x` are compiled again.
     memory.insert("x", when(flag("y")));
     assert_asking(&flags, 1, "off while `y` is unknown");
 
@@ -198,7 +198,7 @@ async fn a_diamond_of_forty_levels_is_evaluated_once_each() {
     let memory = memory.with(name(40, 0), true).with(name(40, 1), true);
     let flags = start(&memory).await;
 
-    // With a way of its own for each evaluation, this would take 2^40 of them.
+    // Without sharing results, this would take 2^40 evaluations.
     assert!(ask(&flags, &name(0, 0)));
     assert!(!ask(&flags, &name(1, 0)));
     assert!(flags.explain(name(0, 0), &Context::user("ana")).answer.value);

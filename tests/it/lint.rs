@@ -1,4 +1,4 @@
-//! Lints: the files of `tests/data/lint` and what is said about them.
+//! Lints: the findings in the files of `tests/data/lint`.
 
 use std::{
     collections::BTreeSet,
@@ -21,12 +21,12 @@ use crate::{
     support::root,
 };
 
-/// 2026-11-21, the start of the day.
+/// Returns the start of 2026-11-21 in UTC.
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_219_200)
 }
 
-/// What is found in a file of `tests/data/lint` that is named after a lint.
+/// Returns the findings in a file of `tests/data/lint`, which is named after a lint.
 fn lint(name: &str, text: &str) -> Diagnostics {
     let code = Code::from_name(name).expect("the name of a lint");
     let others = Code::ALL.iter().filter(|&&other| other != code);
@@ -61,7 +61,7 @@ fn every_lint_finds_what_it_is_for() {
 }
 
 #[test]
-fn every_lint_is_silent_about_what_is_right() {
+fn every_lint_is_silent_about_correct_files() {
     let mut missing = lints();
 
     each("lint/ok", |name, text| {
@@ -72,14 +72,14 @@ fn every_lint_is_silent_about_what_is_right() {
     assert_eq!(missing, BTreeSet::new());
 }
 
-/// Everything that can be found, compared with a text that has flags of all kinds.
+/// Returns all lints, compared with an older file that has flags of all kinds.
 fn everything() -> Lints {
     let before = include_str!("../data/lint/before/redraws-users.toml");
     let all = Code::ALL.iter().fold(Lints::new(), |lints, &code| lints.warn(code));
     all.against(before.replace("[flags.salted]", "[flags.a]\npercentage = 20\n[flags.salted]"))
 }
 
-/// Whatever the text, these hold of what lints say about it.
+/// Checks invariants of lints that hold for any text.
 pub(crate) fn check(text: &str, file: &FlagsFile) {
     let found = everything().check("flags.toml", text, now());
 
@@ -105,7 +105,7 @@ pub(crate) fn check(text: &str, file: &FlagsFile) {
     }
 }
 
-/// Applies what is safe until nothing is left to apply.
+/// Applies safe fixes until none is left.
 fn fix(text: &str) -> String {
     let mut text = text.to_owned();
     while let Some(fixed) = Lints::new().check("flags.toml", &text, now()).apply(Safety::Safe) {
@@ -116,7 +116,7 @@ fn fix(text: &str) -> String {
 }
 
 #[test]
-fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
+fn safe_fixes_are_applied_until_none_is_left() {
     let text = "[flags.a]\nallowed_users = [\"ana\", \"bob\", \"ana\", \"ana\"]\ndenied_users = [\"bob\"]\n";
 
     let fixed = fix(text);
@@ -124,7 +124,7 @@ fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
     assert_eq!(fixed, "[flags.a]\nallowed_users = [\"ana\"]\ndenied_users = [\"bob\"]\n");
 }
 
-/// What each flag of a text serves each of some users.
+/// Returns the answers of each flag in a file for some users.
 fn answers(text: &str) -> Vec<(String, bool, String)> {
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
@@ -147,7 +147,7 @@ fn answers(text: &str) -> Vec<(String, bool, String)> {
 }
 
 #[test]
-fn what_is_safe_changes_no_answer() {
+fn safe_fixes_change_no_answer() {
     let mut fixed_files = 0;
     for folder in ["bad", "lint/bad"] {
         each(folder, |name, text| {
@@ -163,9 +163,9 @@ fn what_is_safe_changes_no_answer() {
     assert!(fixed_files > 3, "{fixed_files}");
 }
 
-/// Anything quadratic would take minutes.
+/// A quadratic algorithm would take minutes.
 #[test]
-fn large_files_are_no_trouble() {
+fn large_files_are_linted_in_linear_time() {
     let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
     let list = lines(|i| format!("\"user{}\", ", i / 2));
     let rule = |i| format!("[[flags.f{i}.rules]]\nwhen = {{ a = {{ gt = {i} }} }}\nserve = true\n");
@@ -206,7 +206,7 @@ fn levels_decide_what_is_reported_and_how() {
     let unknown = (Code::UnknownKey, Severity::Error);
     let both = (Code::AllowedAndDenied, Severity::Warning);
     assert_eq!(codes(&Lints::new()), [both, unknown]);
-    // Errors of the file are not for lints to allow.
+    // Lints cannot allow errors of the file.
     let lints = Lints::new().allow(Code::AllowedAndDenied).allow(Code::UnknownKey);
     assert_eq!(codes(&lints), [unknown]);
     assert_eq!(lints.level(Code::UnknownKey), Level::Deny);
@@ -235,7 +235,7 @@ fn the_files_of_the_repository_are_clean() {
     assert!(FlagsFile::parse("flags.toml", &text).is_usable());
 }
 
-/// What each of many users is served by the flag `f` of a text.
+/// Returns the answers of the flag `f` in a file for many users.
 fn served(text: &str) -> Vec<(bool, String)> {
     const USERS: usize = 5_000;
 
@@ -250,7 +250,7 @@ fn served(text: &str) -> Vec<(bool, String)> {
     users.collect()
 }
 
-/// Shares of users, from 0 to 1: those who are served something else, and those who have to be.
+/// Returns the share of users whose answer changed, and the least share that has to change, from 0 to 1.
 fn moved(before: &[(bool, String)], after: &[(bool, String)]) -> (f64, f64) {
     let all = before.len() as f64;
     let moved = before.iter().zip(after).filter(|(was, is)| was != is).count() as f64;
@@ -263,13 +263,13 @@ fn moved(before: &[(bool, String)], after: &[(bool, String)]) -> (f64, f64) {
     (moved / all, gained / all)
 }
 
-/// The share that a message says, from 0 to 1.
+/// Returns the share in a message, from 0 to 1.
 fn said(message: &str) -> f64 {
     let percent = message.split(' ').find_map(|word| word.strip_suffix('%')).expect("a share");
     percent.parse::<f64>().expect("a number") / 100.0
 }
 
-/// One flag, drawn in some way.
+/// Returns a flag with some kind of draw.
 fn any_flag() -> impl Strategy<Value = String> {
     let variants = prop::sample::select(vec![
         "",
@@ -304,7 +304,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn the_share_of_users_who_are_drawn_anew_is_that_of_real_answers(
+    fn the_reported_share_of_rebucketed_users_is_that_of_real_answers(
         before in any_flag(),
         after in any_flag(),
     ) {
@@ -331,7 +331,7 @@ proptest! {
     }
 }
 
-/// What a rule can ask of `a`, `b` and groups.
+/// Comparisons of `a`, `b` and groups.
 const COMPARISONS: &[&str] = &[
     "a = 1",
     "a = 2",
@@ -366,7 +366,7 @@ const COMPARISONS: &[&str] = &[
     "segment = \"s\"",
 ];
 
-/// Comparisons, and conditions made of them.
+/// Returns comparisons, and conditions that contain them.
 fn any_condition() -> impl Strategy<Value = String> {
     let comparison = prop::sample::select(COMPARISONS);
     comparison.prop_map(|it| format!("{{ {it} }}")).prop_recursive(3, 8, 3, |inner| {
@@ -380,7 +380,7 @@ fn any_condition() -> impl Strategy<Value = String> {
     })
 }
 
-/// Those who differ in what the conditions ask for. A list only if `lists`.
+/// Returns contexts that differ in the attributes of the conditions. Lists are included only if `lists`.
 fn contexts(lists: bool) -> Vec<Context<'static>> {
     let mut contexts = Vec::new();
     for n in 0..10 {
@@ -405,7 +405,7 @@ fn contexts(lists: bool) -> Vec<Context<'static>> {
     contexts
 }
 
-/// For whom of these a rule with this condition is.
+/// Evaluates a rule with this condition for each context.
 fn met(condition: &str, contexts: &[Context<'_>]) -> Vec<bool> {
     let text = format!(
         "[segments.s]\nwhen = {{ any = [{{ a = 1 }}, {{ b = 1 }}] }}\n[flags.f]\npercentage = 0\n\
@@ -419,7 +419,7 @@ fn met(condition: &str, contexts: &[Context<'_>]) -> Vec<bool> {
     contexts.iter().map(|context| flags.is_enabled("f", context)).collect()
 }
 
-/// Whether the second of two rules is said to be never reached, and if so, checks it.
+/// Returns true if the second of two rules is reported as never reached, and checks that claim.
 fn check_reach(wide: &str, narrow: &str) -> bool {
     let text = format!(
         "[segments.s]\nwhen = {{ any = [{{ a = 1 }}, {{ b = 1 }}] }}\n[flags.f]\n\
@@ -450,7 +450,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_rule_that_is_never_reached_is_for_nobody_whom_an_earlier_one_leaves(
+    fn a_rule_reported_as_unreachable_is_reached_by_no_context(
         wide in any_condition(),
         narrow in any_condition(),
     ) {
@@ -458,11 +458,11 @@ proptest! {
     }
 
     #[test]
-    fn a_comparison_that_can_never_match_is_met_by_nobody(condition in any_condition()) {
+    fn a_comparison_reported_as_impossible_holds_for_no_context(condition in any_condition()) {
         let text = format!("[segments.s]\nwhen = {{}}\n[flags.f]\nrules = [{{ when = {condition}, serve = true }}]");
         let found = Lints::new().check("flags.toml", &text, now());
 
-        // What is below these need not be met.
+        // Conditions below these need not hold.
         let needs_all = !["not =", "unless ="].iter().any(|it| condition.contains(it)) && !condition.contains("any =");
         if needs_all && found.iter().any(|it| it.code == Code::NeverMatches) {
             prop_assert_eq!(met(&condition, &contexts(false)), vec![false; 16], "{}", found);

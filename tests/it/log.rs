@@ -1,4 +1,4 @@
-//! What the log says, and what it keeps to itself.
+//! The events in the log, and the data that must not be in it.
 
 use std::{
     convert::Infallible,
@@ -24,7 +24,7 @@ use tracing::{
 
 use crate::support::{Act, Scripted, next};
 
-/// What is logged in this thread, as text.
+/// The log of this thread, as text.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -38,7 +38,7 @@ impl Write for Log {
     }
 }
 
-/// Discards all events, but asks for each of them again.
+/// A subscriber that discards all events, and never caches that a callsite is disabled.
 ///
 /// A callsite that is first reached in one thread while another thread sets its subscriber can stay
 /// disabled for good: tracing-core computes its interest before it lists the callsite. With this
@@ -69,9 +69,9 @@ impl Subscriber for Discard {
     fn exit(&self, _: &Id) {}
 }
 
-/// Has all callsites ask the subscriber of their thread.
+/// Makes all callsites check the subscriber of their thread.
 pub(crate) fn discard_elsewhere() {
-    // An error means that another test was first.
+    // An error means that another test has set it already.
     let _ = tracing::subscriber::set_global_default(Discard);
 }
 
@@ -92,7 +92,7 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The lines that say `what`.
+    /// Returns the lines that contain `what`.
     pub(crate) fn lines(&self, what: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
@@ -112,7 +112,7 @@ async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
         assert!(!flags.is_enabled("zzz", &ana));
     }
 
-    let [typo, other] = &log.lines("no source knows this flag")[..] else {
+    let [typo, other] = &log.lines("no source has this flag")[..] else {
         panic!("{}", log.text());
     };
     assert!(typo.contains(" WARN "), "{typo}");
@@ -245,7 +245,7 @@ async fn a_start_names_the_environment_and_what_is_wrong_in_others() {
 }
 
 #[tokio::test]
-async fn who_asks_is_never_logged() {
+async fn the_user_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
     let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);
     let flags = Flags::builder().source(Memory::new().with("beta", few)).start().await.unwrap();
@@ -265,7 +265,7 @@ async fn who_asks_is_never_logged() {
     assert!(!text.contains("mallory") && !text.contains("guild"), "{text}");
 }
 
-/// A subscriber that asks how the flags are whenever something is logged.
+/// A subscriber that reads the health of the flags on every event.
 struct Curious(Flags);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Curious {
@@ -275,7 +275,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Curious {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
+async fn a_log_subscriber_may_read_the_health_of_the_flags() {
     use tracing_subscriber::layer::SubscriberExt;
 
     let memory = Memory::new().with("a", true);
@@ -302,7 +302,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Meddling {
 }
 
 #[tokio::test]
-async fn a_subscriber_of_the_log_may_change_the_source_that_is_logged_about() {
+async fn a_log_subscriber_may_change_the_source_of_the_event() {
     use tracing_subscriber::layer::SubscriberExt;
 
     let memory = Memory::new().with("a", true);
@@ -331,7 +331,7 @@ async fn a_flag_outside_a_request_is_warned_about_once_for_each_place() {
     for _ in 0..3 {
         assert!(!flagstaff::is_enabled("outside"));
         assert!(!flagstaff::is_enabled("outside_too"));
-        // Another place.
+        // A second call site.
         assert!(!flagstaff::is_enabled("outside"));
         flagstaff::track("outside_told", None);
     }
@@ -472,7 +472,7 @@ async fn a_value_that_is_neither_on_nor_off_is_logged_once() {
 }
 
 #[tokio::test]
-async fn a_name_in_a_message_is_no_line_of_its_own() {
+async fn a_name_in_a_message_cannot_start_a_line() {
     let (log, _guard) = Log::start(Level::INFO);
     let gate = FlagGate::new("a\n2026-11-21 ERROR flagstaff: faked\u{202e}");
     let service = ServiceBuilder::new()

@@ -1,4 +1,4 @@
-//! Behaviour through the public API, in one binary.
+//! Tests of the behaviour through the public API, in one binary.
 
 mod agreement;
 mod alive;

@@ -1,16 +1,16 @@
-//! Errors as a `main` that returns them prints them.
+//! Errors as they are printed when `main` returns them.
 
 use std::{error::Error, fs};
 
 use flagstaff::{File, FlagGate, Flags, Percentage, TrustedHeaders, context::StickyCookie};
 
-/// What a `main` that returns the error prints behind `Error: `.
+/// Returns the text after `Error: ` that is printed when `main` returns the error.
 fn printed(error: impl Into<Box<dyn Error>>) -> String {
     format!("{:?}", error.into())
 }
 
 #[test]
-fn a_main_that_returns_a_missing_file_says_which_and_why() {
+fn a_main_that_returns_a_missing_file_prints_its_path_and_the_reason() {
     let error = File::open("no/such/flags.toml").unwrap_err();
 
     let printed = printed(error);
@@ -38,7 +38,7 @@ async fn a_main_that_returns_a_mistake_in_the_file_shows_its_diagnostics() {
 }
 
 #[test]
-fn a_main_that_returns_a_bad_setting_says_what_is_wrong_with_it() {
+fn a_main_that_returns_a_bad_setting_prints_the_mistake() {
     for (error, message) in [
         (
             printed(FlagGate::new("a").redirect("x").unwrap_err()),

@@ -1,4 +1,4 @@
-//! What metrics say of the sources.
+//! Metrics of the sources.
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     support::{Act, BOUND, Scripted, next},
 };
 
-/// All metrics as Prometheus writes them. Counters begin anew with each call.
+/// Returns all metrics as Prometheus writes them. Counters restart at 0 with each call.
 pub(crate) fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let all = snapshotter.snapshot().into_vec().into_iter();
     all.map(|(key, _, _, value)| {
@@ -30,7 +30,7 @@ pub(crate) fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     .collect()
 }
 
-/// Those that are not 0.
+/// Returns the metrics of this name that are not 0.
 pub(crate) fn counted(snapshotter: &Snapshotter, name: &str) -> Vec<(String, f64)> {
     let all = read(snapshotter).into_iter();
     all.filter(|(key, value)| key.starts_with(name) && *value != 0.0).collect()
@@ -112,7 +112,7 @@ async fn a_bad_flag_and_a_bad_file_are_failures_of_a_kind() {
     assert_eq!(flags.health().sources[0].last_error_kind, Some("unreadable"));
 }
 
-/// Fails the thread that touches a metric.
+/// A recorder that panics when a metric is used.
 struct Untouchable;
 
 impl Recorder for Untouchable {
@@ -168,7 +168,7 @@ async fn failures_of_redis_are_counted_by_their_kinds() {
     assert_eq!(start[r#"flagstaff_source_failures_total{source="redis",kind="bad_value"}"#], 1.0);
     assert_eq!(start[r#"flagstaff_flags_refused_total{source="redis"}"#], 2.0);
 
-    // Another value is no reason to count those again.
+    // A change of another value does not count these again.
     server.cli(&["HSET", "feature_flags", "c", "0"]);
     while !matches!(next(&mut events).await, Event::Changed { .. }) {}
     assert_eq!(counted(&metrics, "flagstaff_flags_refused_total"), []);

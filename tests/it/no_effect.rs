@@ -1,4 +1,4 @@
-//! Changes that are made and change no answer.
+//! Changes that succeed but change no answer.
 
 use std::{
     fs, thread,
@@ -15,7 +15,7 @@ fn percent(percent: u32) -> Definition {
     Definition::new().percentage(Percentage::whole(percent).unwrap())
 }
 
-/// A store over flags that are declared.
+/// Returns flags with a writable store over declared flags.
 async fn over(declared: Memory) -> Flags {
     Flags::builder().source(Memory::new()).source(declared).start().await.unwrap()
 }
@@ -79,7 +79,7 @@ async fn every_way_of_being_off_holds_a_percentage_back() {
         Definition::new().enabled(true).percentage(Percentage::ZERO),
     );
     assert_eq!(kind(&held.await), Some(NoEffectKind::Nobody));
-    // In one source, too.
+    // Also within one source.
     let flags = over(Memory::new()).await;
     flags.set("x", Definition::new().enabled(false)).await.unwrap();
     let own = flags.set("x", percent(25)).await.unwrap().no_effect;
@@ -106,7 +106,7 @@ async fn a_prerequisite_that_is_off_holds_changes_back_over_any_number_of_steps(
     declared.insert("c", true);
     assert_eq!(flags.set("a", percent(30)).await.unwrap().no_effect, None);
 
-    // Forced on lifts what it requires.
+    // Forcing a flag on lifts its requirements.
     declared.insert("c", false);
     assert_eq!(flags.enable("a").await.unwrap().no_effect, None);
 }
@@ -126,7 +126,7 @@ async fn a_stronger_source_holds_changes_back() {
     assert_eq!((off.kind, off.source.map(|it| it.name)), (NoEffectKind::Disabled, Some("env")));
     assert_eq!(off.help.as_deref(), Some("change it in that source"));
 
-    // Off stays off and on stays on, and that is what these are for.
+    // These changes confirm the current state, so they are not reported.
     assert_eq!(flags.enable("on").await.unwrap().no_effect, None);
     assert_eq!(flags.disable("off").await.unwrap().no_effect, None);
     // Deny-lists add up.
@@ -135,13 +135,13 @@ async fn a_stronger_source_holds_changes_back() {
 }
 
 #[tokio::test]
-async fn settings_that_do_nothing_by_themselves_say_so() {
+async fn settings_without_effect_by_themselves_are_reported() {
     let half = Percentage::whole(50).unwrap();
     let traffic = set(Definition::new(), Definition::new().traffic(half)).await.unwrap();
     assert_eq!(traffic.kind, NoEffectKind::Incomplete);
     assert_eq!(
         traffic.to_string(),
-        "it stays on: `traffic` does nothing, since the flag has no variants"
+        "it stays on: `traffic` has no effect, since the flag has no variants"
     );
     assert_eq!(traffic.help.as_deref(), Some("set `variants` as well"));
 
@@ -172,23 +172,23 @@ async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
         weight.to_string(),
         "it stays on: nothing is drawn beside `serve` in source `memory#2`"
     );
-    assert_eq!(weight.help.as_deref(), Some("take `serve` out as well"));
+    assert_eq!(weight.help.as_deref(), Some("remove `serve`, too"));
     assert_eq!(kind(&traffic), Some(NoEffectKind::Undrawn));
     assert_eq!((variant, value), (None, None));
-    // The allow-list draws where the variant for all is off.
+    // An allowed user is drawn among the variants, since the variant for all users is off.
     let off = Definition::new().variants([("off", 1), ("a", 1), ("b", 1)]).serve("off");
     let off = off.allowed_users(["ana"]);
     assert_eq!(set(off, Definition::new().variants([("b", 0)])).await, None);
 }
 
 #[tokio::test]
-async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_without_effect() {
+async fn descriptions_and_unchanged_values_are_not_reported_as_without_effect() {
     assert_eq!(set(false, Definition::new().owner("web")).await, None);
 
     let flags = over(Memory::new().with("x", false)).await;
     assert!(flags.set("x", percent(25)).await.unwrap().no_effect.is_some());
     assert_eq!(flags.set("x", percent(25)).await.unwrap().no_effect, None, "nothing is new");
-    // Cleared, it is what it was.
+    // After `clear`, the flag is as before.
     assert!(flags.clear("x").await.unwrap().no_effect.is_some());
 
     // An off flag may serve another variant.
@@ -198,7 +198,7 @@ async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_withou
 }
 
 #[tokio::test]
-async fn a_step_of_a_rollout_that_is_switched_off_says_so() {
+async fn a_step_of_a_rollout_that_is_switched_off_is_reported() {
     let stages =
         [Stage::new(Percentage::whole(10).unwrap()).manual(), Stage::new(Percentage::HUNDRED)];
     let rollout = Rollout::new(stages).start(SystemTime::UNIX_EPOCH);
@@ -220,7 +220,7 @@ async fn a_removal_that_lets_a_user_in_has_an_effect() {
 }
 
 #[tokio::test]
-async fn what_is_taken_out_of_an_override_does_not_ask_for_settings_beside_it() {
+async fn removing_a_setting_from_an_override_asks_for_no_other_settings() {
     let flags = over(Memory::new().with("x", true)).await;
     flags.enable("x").await.unwrap();
 
@@ -229,7 +229,7 @@ async fn what_is_taken_out_of_an_override_does_not_ask_for_settings_beside_it() 
 
 #[tokio::test]
 async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
-    // 2^40 ways lead from the first layer to the last.
+    // There are 2^40 paths from the first layer to the last.
     let name = |layer: usize, side: usize| format!("f{layer}_{side}");
     let requires = |layer| [0, 1].map(|side| Prerequisite::on(name(layer, side)));
     let layers = (0..40).flat_map(|layer| [(layer, 0), (layer, 1)]);
@@ -245,7 +245,7 @@ async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_taken_out_of_a_deny_list_of_another_source_is_denied_all_the_same() {
+async fn a_user_removed_from_one_deny_list_is_still_denied_by_another_source() {
     let empty = || Definition::new().denied_users(Vec::<String>::new());
     let denying = Definition::new().denied_users(["mallory"]);
 
@@ -268,7 +268,7 @@ fn a_chain_of_thousands_of_overrides_does_not_overflow_the_stack() {
     });
     let flags = Flags::builder().source(Memory::new()).source(declared).start_blocking().unwrap();
 
-    // Less than a recursion of so many calls takes.
+    // Too small for a recursion over so many flags.
     let thread = thread::Builder::new().stack_size(512 << 10);
     let patch = Entry::from(percent(25));
     let no_effect =

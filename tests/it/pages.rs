@@ -17,10 +17,10 @@ use snapbox::{Assert, Data, IntoData, assert::DEFAULT_ACTION_ENV, data::DataForm
 
 use crate::support::{GUIDE, root};
 
-/// The name of a page, in links and in files.
+/// The name of the index page, in links and in files.
 const INDEX: &str = "README";
 
-/// The sources by the names of their pages.
+/// Returns the sources by the names of their pages.
 fn sources() -> BTreeMap<String, String> {
     let files = fs::read_dir(root().join("src/docs/guide")).unwrap();
     let read = |path: &Path| fs::read_to_string(path).unwrap();
@@ -31,14 +31,14 @@ fn sources() -> BTreeMap<String, String> {
     pages.chain([index]).collect()
 }
 
-/// A Markdown parser that takes `[Name]` for a link, as rustdoc does.
+/// Returns a Markdown parser that reads `[Name]` as a link, as rustdoc does.
 fn events(text: &str) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {
     let item = |link: BrokenLink<'_>| Some((CowStr::from(link.reference.to_string()), "".into()));
     let options = Options::ENABLE_TABLES;
     Parser::new_with_broken_link_callback(text, options, Some(item)).into_offset_iter()
 }
 
-/// The target of a link on a code host, or `None` for a link to an item.
+/// Returns the target of a link on a code host, or `None` for a link to an item.
 fn target(link: &str) -> Option<String> {
     if link.contains("://") || link.starts_with('#') {
         return Some(link.to_owned());
@@ -51,7 +51,7 @@ fn target(link: &str) -> Option<String> {
     None
 }
 
-/// The example without the lines that rustdoc hides.
+/// Returns the example without the lines that rustdoc hides.
 fn example(block: &str, language: &str) -> String {
     let language = language.split(',').next().unwrap();
     let mut lines = block.lines();
@@ -61,7 +61,7 @@ fn example(block: &str, language: &str) -> String {
         language != "rust" || !(line == "#" || line.starts_with("# "))
     });
     let shown: Vec<_> = shown.collect();
-    // What was hidden around the example leaves empty lines.
+    // The hidden lines around the example leave empty lines.
     format!("{fence}{language}\n{}", shown.join("\n").trim_start_matches('\n'))
 }
 
@@ -72,7 +72,7 @@ struct Link {
     target: Option<String>,
 }
 
-/// The page of a code host, from the source of rustdoc.
+/// Renders the page for a code host from the source of rustdoc.
 fn render(source: &str) -> String {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut link: Option<Link> = None;
@@ -98,7 +98,7 @@ fn render(source: &str) -> String {
             }
         }
     }
-    // Definitions of links, which are in the links now.
+    // Removes the definitions of links, which are inlined now.
     let parser = Parser::new(source);
     for (_, definition) in parser.reference_definitions().iter() {
         let end = source[definition.span.end..]
@@ -119,7 +119,7 @@ fn render(source: &str) -> String {
     page.trim_end().to_owned() + "\n"
 }
 
-/// The anchor that a code host and rustdoc give a heading.
+/// Returns the anchor that a code host and rustdoc give a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")

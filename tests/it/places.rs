@@ -14,20 +14,20 @@ use crate::{
     support::root,
 };
 
-/// Stands for a password everywhere.
+/// The password in all places.
 const PASSWORD: &str = "hunter2";
 
 fn parse(text: &str) -> PlacesFile {
     PlacesFile::parse("flagstaff.toml", text)
 }
 
-/// Every variable has its name in lower case for a value.
+/// Returns the value of a variable: its name in lower case.
 fn variable(name: &str) -> Option<String> {
     Some(name.to_lowercase())
 }
 
 #[test]
-fn good_files_say_where_flags_are() {
+fn good_files_name_places() {
     each("places/ok", |name, text| {
         let file = parse(text);
         assert!(file.diagnostics().is_empty(), "{name}: {}", file.diagnostics());
@@ -94,7 +94,7 @@ fn a_password_is_an_error_wherever_it_is_and_is_never_shown() {
             let shown = format!("{} {file:?}", file.diagnostics());
             assert!(!shown.contains("hunter2"), "{text}: {shown}");
         }
-        // Whatever else is wrong with the line.
+        // Also if the line has another mistake.
         for text in [
             format!("redis = \"{value}\n"),
             format!("redis = {value}\n"),
@@ -270,7 +270,7 @@ fn what_can_be_read_of_a_place_needs_no_login_and_no_other_setting() {
     assert_eq!(file.readable(Some("b"), set), Default::default());
 }
 
-/// The problems that the schema does not see.
+/// The problems that the schema cannot detect.
 const UNSEEN: &[&str] = &["invalid-word", "password-in-file"];
 
 #[test]
@@ -307,7 +307,7 @@ fn editors_take_the_schema_and_see_mistakes() {
     }
 }
 
-/// With `UPDATE=1`, the copy is written anew.
+/// With `UPDATE=1`, the copy is written again.
 #[test]
 fn the_copy_of_the_schema_is_up_to_date() {
     let path = root().join("src/docs/flagstaff.schema.json");
@@ -332,7 +332,7 @@ fn every_key_of_the_schema_is_described() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
+    fn any_input_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
         let file = parse(&text);
         let all = file.diagnostics();
         for place in [None].into_iter().chain(file.names().map(Some)) {

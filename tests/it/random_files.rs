@@ -1,6 +1,6 @@
-//! Random flag files that make sense, with all words of the language.
+//! Random valid flag files, with all words of the language.
 //!
-//! The tests of the command have this file too.
+//! The tests of the command include this file, too.
 
 pub(crate) const FLAGS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -23,8 +23,8 @@ const KINDS: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// Returns a file whose flags are `a` to `d`, with the environment `staging`. Without any choices left, everything is as
-/// plain as it can be.
+/// Returns a file whose flags are `a` to `d`, with the environment `staging`. When no choices are left,
+/// the rest of the file is as plain as possible.
 pub(crate) fn file(choices: &[u8]) -> String {
     let mut choices = Choices {
         left: choices,
@@ -47,7 +47,7 @@ pub(crate) fn file(choices: &[u8]) -> String {
     text + &choices.forced + &patches
 }
 
-/// Choices that a file is made by.
+/// The choices from which a file is generated.
 struct Choices<'c> {
     left: &'c [u8],
     /// The kind of each flag.
@@ -57,7 +57,7 @@ struct Choices<'c> {
 }
 
 impl Choices<'_> {
-    /// A number below `most`.
+    /// Returns a number below `most`.
     fn below(&mut self, most: u8) -> u8 {
         match self.left.split_first() {
             None => 0,
@@ -82,7 +82,7 @@ impl Choices<'_> {
 
     fn flag(&mut self, table: &str, flag: usize) -> String {
         let name = FLAGS[flag];
-        // In an environment, a boolean forces.
+        // In an environment, a boolean forces the flag on or off.
         let short = match (self.below(8), table) {
             (0, "environments.staging") => "enabled = true",
             (1, _) => "enabled = false",
@@ -138,7 +138,7 @@ impl Choices<'_> {
         lines.join("\n") + "\n"
     }
 
-    /// Another flag, and mostly a later one, so that there are few cycles.
+    /// Returns a requirement on another flag, mostly a later one, so that there are few cycles.
     fn prerequisite(&mut self, of: usize) -> String {
         let later = usize::from(self.below((FLAGS.len() - of).max(2) as u8 - 1));
         let at = if self.one_in(12) { later } else { (of + 1 + later).min(FLAGS.len() - 1) };
@@ -170,7 +170,7 @@ impl Choices<'_> {
         format!("{{ name = \"r{number}\", when = {{ {when} }}{unless}, serve = {serve} }}")
     }
 
-    /// The parts of a condition.
+    /// Returns the parts of a condition.
     fn condition(&mut self, flag: usize, depth: u8) -> String {
         let kinds = if depth == 0 { 7 } else { 11 };
         match self.below(kinds) {

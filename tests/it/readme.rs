@@ -1,4 +1,4 @@
-//! The service of the README, as it stands there, and its test.
+//! The service of the README, word for word, and its test.
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use axum::{
 use flagstaff::{Context, FlagGate, Flags, RequestFlags, context::context_fn};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
-// As in the README, which has no room for more lines.
+// Formatted as in the README, which has no room for more lines.
 #[rustfmt::skip]
 mod service {
     use super::*;
@@ -56,7 +56,7 @@ async fn the_beta_is_missing_while_its_flag_is_off() {
     assert_eq!(response.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
-/// Lines of Rust without their indentation.
+/// Returns lines of Rust without their indentation.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
@@ -70,7 +70,7 @@ fn the_readme_shows_this_service() {
 
     for block in blocks {
         let block = block.split("```").next().unwrap().split_once('\n').unwrap().1;
-        // The imports differ, and a test has no `main`.
+        // The imports of the test differ, and it has no `main`.
         let items = block.split("#[tokio::main]").next().unwrap();
         let items = items.split_once("#[derive(Clone)]").map_or(items, |(_, items)| items);
         let shown: Vec<_> = lines(items).collect();

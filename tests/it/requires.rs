@@ -1,4 +1,4 @@
-//! Flags that require others.
+//! Flags that require other flags.
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Reason,
@@ -20,7 +20,7 @@ async fn start(memory: &Memory) -> Flags {
 }
 
 #[tokio::test]
-async fn a_flag_is_on_for_whom_all_required_flags_are_on() {
+async fn a_flag_is_on_for_users_with_all_required_flags_on() {
     let only = |user| Definition::new().percentage(Percentage::ZERO).allowed_users([user, "both"]);
     let memory = Memory::new()
         .with("a", only("ana"))
@@ -77,13 +77,13 @@ async fn a_required_variant_has_to_be_served_by_a_flag_that_is_on() {
         assert!(!flags.is_enabled("none", &user));
     }
 
-    // It serves `control` to everybody then, and is off.
+    // While `prices` is off, it serves `control` to all users, which does not meet the requirement.
     memory.insert("prices", prices().enabled(false));
     assert!(!flags.is_enabled("control", &Context::user("user-1")));
 }
 
 #[tokio::test]
-async fn what_is_served_while_a_prerequisite_is_off_is_the_variant_for_that() {
+async fn a_flag_with_an_unmet_prerequisite_serves_its_off_variant() {
     let prices = requires(["unknown"]).variants([("higher_price", 1), ("control", 1)]);
     let flags = start(&Memory::new().with("prices", prices)).await;
 
@@ -127,7 +127,7 @@ async fn a_forced_on_needs_no_prerequisites() {
 }
 
 #[tokio::test]
-async fn a_circle_that_sources_make_is_off_and_told() {
+async fn a_cycle_over_several_sources_is_off_and_reported() {
     let (above, below) = (Memory::new(), Memory::new());
     below.insert("a", requires(["b"]));
     below.insert("b", Definition::new());
@@ -151,7 +151,7 @@ async fn a_circle_that_sources_make_is_off_and_told() {
     assert!(failed.to_string().contains("`b` -> `a` -> `b`"), "{failed}");
     assert_eq!(flags.health().sources[0].last_error_kind, Some("prerequisites"));
 
-    // What has nothing to do with the circle heals nothing.
+    // A change outside of the cycle does not resolve the failure.
     above.insert("other", true);
     assert_eq!(flags.health().sources[0].status, Status::Error);
 
@@ -177,7 +177,7 @@ async fn a_flag_that_requires_too_many_is_off() {
 }
 
 #[tokio::test]
-async fn an_override_of_a_test_reaches_those_who_require_the_flag() {
+async fn a_test_override_reaches_flags_that_require_the_flag() {
     let flags = Flags::for_test().off("a").with("b", requires(["a"])).start();
 
     let inside =

@@ -28,7 +28,7 @@ fn whole(percent: u32) -> Percentage {
     Percentage::whole(percent).unwrap()
 }
 
-/// 10 % for two hours, 50 % for four until it is advanced, then everybody.
+/// 10 % for two hours, then 50 % for at least four hours until it is advanced, then all users.
 fn stages() -> Rollout {
     Rollout::new([
         Stage::new(whole(10)).lasting(2 * HOUR),
@@ -37,7 +37,7 @@ fn stages() -> Rollout {
     ])
 }
 
-/// Flags whose clock shows `epoch()` at the start.
+/// Flags whose clock starts at `epoch()`.
 struct Test {
     flags: Flags,
     start: Instant,
@@ -63,20 +63,20 @@ impl Test {
         (self.progress().stage, self.progress().status)
     }
 
-    /// How long the stage lasts from now on.
+    /// Returns the time that is left of the stage.
     fn left(&self) -> Duration {
         let due = self.progress().due.expect("a stage that ends");
         due.duration_since(epoch() + self.start.elapsed()).unwrap()
     }
 
     fn is_on(&self) -> bool {
-        // In every percentage but nought.
+        // The user who is in every percentage above 0.
         let users = (0..100).map(|n| format!("user-{n}"));
         users.into_iter().any(|user| self.flags.is_enabled("a", &Context::user(&user)))
     }
 }
 
-/// Beyond the boundary that was waited for: timers tick in milliseconds.
+/// The time to pass a boundary: timers tick in milliseconds.
 const TICK: Duration = Duration::from_millis(2);
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +118,7 @@ async fn a_stage_is_left_before_its_time_only_by_force() {
     rollout.advance().forced().await.unwrap();
     assert_eq!((test.at(), test.left()), ((2, RolloutStatus::Waiting), 4 * HOUR));
 
-    // The shortest time of a stage that waits to be advanced.
+    // A stage that waits to be advanced lasts at least its `for`.
     let error = rollout.advance().await.unwrap_err();
     assert!(matches!(error, RolloutError::TooEarly { remaining, .. } if remaining == 4 * HOUR));
 }
@@ -172,7 +172,7 @@ async fn dates_move_along_with_a_start_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_stage_back_is_held_there_and_has_its_whole_time_again() {
+async fn a_rollback_pauses_in_the_stage_before_and_restarts_its_time() {
     let test = Test::new().await;
     let rollout = test.flags.rollout("a");
     rollout.start().await.unwrap();
@@ -210,7 +210,7 @@ async fn what_was_rolled_back_stays_off_until_it_is_started_at_stage_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn off_is_off_for_everybody_and_stops_the_time() {
+async fn stop_is_off_for_all_users_and_pauses_the_rollout() {
     let declared = Definition::new().rollout(stages()).allowed_users(["ana"]);
     let test = Test::over(Memory::new(), declared).await;
     let rollout = test.flags.rollout("a");
@@ -237,7 +237,7 @@ async fn off_needs_no_rollout_and_works_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn steps_that_do_not_fit_say_why() {
+async fn a_refused_step_has_a_reason() {
     let test = Test::new().await;
     let rollout = test.flags.rollout("a");
     let mut said = Vec::new();
@@ -304,7 +304,7 @@ async fn a_step_writes_only_the_state_and_leaves_the_stages_to_the_file() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_percentage_that_is_taken_out_leaves_nothing_of_a_rollout_behind() {
+async fn removing_a_percentage_leaves_no_state_of_a_rollout() {
     let test = Test::new().await;
     test.flags.rollout("a").start().await.unwrap();
     test.flags.rollout("a").roll_back_completely().await.unwrap();
@@ -318,7 +318,7 @@ async fn a_percentage_that_is_taken_out_leaves_nothing_of_a_rollout_behind() {
     assert_eq!((test.flags.sources_of("a").len(), test.at().1), (1, RolloutStatus::NotStarted));
 }
 
-/// Two processes that share a source, and whose writers both read before one of them writes.
+/// A source of two processes, whose writers both read before one of them writes.
 struct Racing(Arc<Memory>, Arc<Barrier>);
 
 impl Backend for Racing {

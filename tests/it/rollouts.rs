@@ -24,7 +24,7 @@ fn whole(percent: u32) -> Percentage {
     Percentage::whole(percent).unwrap()
 }
 
-/// 1 % for two hours, 25 % for twelve, then everybody.
+/// 1 % for two hours, 25 % for twelve, then all users.
 fn stages() -> Rollout {
     Rollout::new([
         Stage::new(whole(1)).lasting(2 * HOUR),
@@ -33,7 +33,7 @@ fn stages() -> Rollout {
     ])
 }
 
-/// Flags of one source. When they start it is `epoch()`.
+/// Starts flags with one source, at the time `epoch()`.
 async fn flags(definitions: impl IntoIterator<Item = (&'static str, Definition)>) -> Flags {
     let memory = Memory::new();
     for (key, definition) in definitions {
@@ -44,7 +44,7 @@ async fn flags(definitions: impl IntoIterator<Item = (&'static str, Definition)>
     flags.start().await.unwrap()
 }
 
-/// The next change. A bound of the paused time, for a broken test.
+/// Returns the next change, within a bound of paused time for a broken test.
 async fn changes(events: &mut Events) -> (ChangeCause, Vec<String>) {
     match time::timeout(1000 * HOUR, events.next()).await.expect("a change").expect("flags") {
         Event::Changed { cause, changes, .. } => {
@@ -55,7 +55,7 @@ async fn changes(events: &mut Events) -> (ChangeCause, Vec<String>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_stage_is_in_force_and_told_of_when_its_time_comes() {
+async fn each_stage_is_in_force_and_reported_on_time() {
     let checkout = Definition::new().rollout(stages().start(epoch() + HOUR));
     let flags = flags([("new_checkout", checkout)]).await;
     let mut events = flags.events();
@@ -66,7 +66,7 @@ async fn each_stage_is_in_force_and_told_of_when_its_time_comes() {
         (3 * HOUR, "new_checkout: 1% -> 25%"),
         (15 * HOUR, "new_checkout: 25% -> on"),
     ] {
-        // Nothing passes the time here but the timers of the flags.
+        // Only the timers of the flags advance the paused time here.
         assert_eq!(changes(&mut events).await, (ChangeCause::Time, vec![told.to_owned()]));
         let late = began.elapsed() - after;
         assert!(late <= Duration::from_millis(2), "{late:?}");

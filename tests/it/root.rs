@@ -1,6 +1,6 @@
 //! The names at the root of the crate.
 
-/// The names that `pub use` brings to the root of `lib.rs`, modules aside.
+/// Returns the names that `pub use` adds to the root of the crate, without modules.
 fn names(lib: &str) -> Vec<&str> {
     let statements = lib.split('\n').enumerate().filter(|(_, line)| line.starts_with("pub use "));
     let lines: Vec<_> = lib.split('\n').collect();
@@ -16,7 +16,7 @@ fn names(lib: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_root_has_the_names_that_everybody_needs_and_no_more() {
+fn the_root_has_only_names_of_general_use() {
     let lib = include_str!("../../src/lib.rs");
 
     let names = names(lib);

@@ -1,4 +1,4 @@
-//! Rules: conditions, segments and what is served.
+//! Rules: conditions, segments and outcomes.
 
 use flagstaff::{
     Answer, Context, Definition, Flags, Percentage, Reason,
@@ -31,7 +31,7 @@ rules = [{ when = { plan = "pro" }, serve = "25%" }]
     }
 }
 
-/// Whether a condition holds.
+/// Returns true if a condition holds.
 fn holds(when: &str, context: &Context<'_>) -> bool {
     let text = format!("[flags.a]\nrules = [{{ when = {{ {when} }}, serve = false }}]");
     !flags(&text).is_enabled("a", context)
@@ -63,7 +63,7 @@ fn table<const N: usize>(entries: [(&'static str, Value<'static>); N]) -> Value<
     entries.into_iter().collect()
 }
 
-/// `true`, `false`, and `None` for a condition of which neither it nor its negation holds.
+/// Returns the truth of a condition, or `None` if neither the condition nor its negation holds.
 fn truth(when: &str, context: &Context<'_>) -> Option<bool> {
     let (yes, no) = (holds(when, context), holds(&format!("not = {{ {when} }}"), context));
     assert!(!(yes && no), "{when}");
@@ -108,13 +108,13 @@ fn a_comparison_has_three_values() {
         ("paid = false", Some(false)),
         ("age = 30.0", Some(true)),
         ("ratio = 0.5", Some(true)),
-        // What is missing.
+        // Missing attributes.
         (r#"country = "DE""#, None),
         (r#"country = { ne = "DE" }"#, None),
         (r#"country = { not_in = ["DE"] }"#, None),
         ("country = { exists = true }", Some(false)),
         ("country = { exists = false }", Some(true)),
-        // What is of another type.
+        // Attributes of another type.
         ("plan = 1", None),
         ("plan = { ne = 1 }", None),
         (r#"age = "30""#, None),
@@ -176,7 +176,7 @@ fn a_comparison_has_three_values() {
 }
 
 #[test]
-fn nobody_has_no_groups_and_no_targeting_key() {
+fn an_anonymous_context_has_no_groups_and_no_targeting_key() {
     let nobody = Context::anonymous();
 
     assert_eq!(truth(r#"targeting_key = "ana""#, &nobody), None);
@@ -189,9 +189,9 @@ const TRUE: &str = r#"plan = "pro""#;
 const FALSE: &str = r#"plan = "free""#;
 const UNKNOWN: &str = r#"country = "DE""#;
 
-/// Kleene's tables.
+/// The truth tables are those of Kleene.
 #[test]
-fn conditions_are_joined_as_three_valued_logic_says() {
+fn conditions_are_joined_by_three_valued_logic() {
     let value = |text: &str| match text {
         TRUE => Some(true),
         FALSE => Some(false),
@@ -292,12 +292,12 @@ fn a_rule_that_serves_a_percentage_draws_by_its_own_name() {
     assert!((421..579).contains(&inside));
     let answer = ask("a", 1, "team");
     assert_eq!((answer.reason, answer.cause), (Reason::Split, Cause::RuleSplit(1)));
-    // The salt is another flag's.
+    // Another flag has another salt.
     assert!((0..1_000).any(|n| ask("a", n, "pro").value != ask("b", n, "pro").value));
 }
 
 #[test]
-fn who_shares_the_attribute_of_bucket_by_is_served_the_same() {
+fn users_who_share_the_attribute_of_bucket_by_are_served_alike() {
     let flags = flags(
         r#"
         [[flags.a.rules]]
@@ -435,10 +435,10 @@ fn a_segment_is_the_condition_that_it_names() {
     assert_eq!(on("CH", "free"), (false, true));
 }
 
-/// Conditions are worked through by functions that call themselves.
+/// Recursive functions evaluate conditions.
 #[test]
 fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused() {
-    // The first segment is one level, each other one more, and so is the rule that names one.
+    // The first segment is one level. Each further segment adds one, and so does the rule that names one.
     let row = |segments: usize| {
         let mut text = format!(
             "[flags.a]\npercentage = 0\n\
@@ -468,7 +468,7 @@ fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused()
 }
 
 #[test]
-fn a_list_of_ten_thousand_users_is_asked_like_any_other() {
+fn a_list_of_ten_thousand_users_works_like_any_other() {
     let users: Vec<_> = (0..10_000).map(|n| Value::from(format!("user-{n}"))).collect();
     let condition = Condition::compare("id", Operator::In, Value::List(users)).unwrap();
     let definition =
@@ -481,7 +481,7 @@ fn a_list_of_ten_thousand_users_is_asked_like_any_other() {
     assert!(!on("user-10000"));
 }
 
-/// Any value that a context or a definition could have.
+/// Returns any value that a context or a definition can have.
 pub(crate) fn value() -> impl Strategy<Value = Value<'static>> {
     let text = prop::sample::select(
         &[
@@ -545,7 +545,7 @@ fn context() -> impl Strategy<Value = Context<'static>> {
     })
 }
 
-/// What a condition is worth, step by step and without steps: leaves are asked one at a time.
+/// Evaluates a condition without the compiled form: each comparison is evaluated as a rule of its own.
 fn naive(condition: &Condition, context: &Context<'_>) -> Option<bool> {
     match condition {
         Condition::Compare(_) => {
@@ -559,7 +559,7 @@ fn naive(condition: &Condition, context: &Context<'_>) -> Option<bool> {
             (yes || no).then_some(yes)
         }
         Condition::Not(not) => naive(not.condition(), context).map(|holds| !holds),
-        // Whichever of these a part is decides alone; else all parts have to be known.
+        // One part with this value decides alone. Otherwise all parts have to be known.
         Condition::All(parts) => joined(parts, false, context),
         Condition::Any(parts) => joined(parts, true, context),
         other => panic!("{other:?}"),
@@ -578,7 +578,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn compiled_conditions_are_worth_what_their_parts_are(
+    fn compiled_conditions_agree_with_a_naive_evaluation(
         conditions in prop::collection::vec(condition(), 1..4),
         context in context(),
     ) {

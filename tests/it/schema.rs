@@ -39,7 +39,7 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "segment/unless",
 ];
 
-/// The problems that no schema can see, and why.
+/// The problems that a schema cannot detect, each with the reason.
 const UNSEEN: &[(&str, &str)] = &[
     ("allowed-and-denied", "compares two lists"),
     ("blank-text", "only a warning"),
@@ -77,7 +77,7 @@ pub(crate) fn json(value: toml::Value) -> Value {
     }
 }
 
-/// The files of a directory that are TOML, by name.
+/// Returns the TOML files of a directory, by name.
 fn files(directory: &str) -> BTreeMap<String, Value> {
     let entries = fs::read_dir(root().join("tests/data").join(directory)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -116,7 +116,7 @@ fn it_refuses_what_a_schema_can_see() {
     assert_eq!(accepted, unseen);
 }
 
-/// With `UPDATE=1`, the copy is written anew.
+/// With `UPDATE=1`, the copy is written again.
 #[test]
 fn the_copy_is_up_to_date() {
     let path = root().join("src/docs/flags.schema.json");
@@ -128,7 +128,7 @@ fn the_copy_is_up_to_date() {
     assert!(fs::read_to_string(&path).unwrap() == schema, "run this test with UPDATE=1");
 }
 
-/// Every property, by the names that lead to it, and whether it has to be there.
+/// Collects every property by its path, with `true` if it is required.
 fn properties(schema: &Value, path: &str, into: &mut Vec<(String, Value, bool)>) {
     let required = schema["required"].as_array();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
@@ -154,12 +154,12 @@ fn everything_that_an_editor_offers_is_described_and_has_its_default() {
     for (path, property, _) in &offered {
         assert!(property["description"].as_str().is_some_and(|doc| !doc.is_empty()), "{path}");
     }
-    // A condition has no part that is there by default.
+    // The parts of a condition have no defaults.
     let is_part = |path: &str| path.starts_with("condition/") || path.starts_with("comparison/");
     let without = offered.iter().filter(|(path, property, is_required)| {
         !is_required && !is_part(path) && property.get("default").is_none()
     });
-    // The table of the guide has those of the settings.
+    // The table of the guide has the defaults of the settings.
     let is_setting = |path: &str| {
         let name = path.strip_prefix("flag/");
         name.is_some_and(|name| Field::ALL.iter().any(|field| field.as_str() == name))
@@ -170,7 +170,7 @@ fn everything_that_an_editor_offers_is_described_and_has_its_default() {
     assert_eq!(without.into_iter().collect::<BTreeSet<_>>(), expected);
 }
 
-/// Editors complete nothing of a flag that may be one of several.
+/// Editors complete nothing in a flag whose schema has alternatives.
 #[test]
 fn a_flag_is_one_schema() {
     let flag = &json_schema()["definitions"]["flag"];
@@ -206,7 +206,7 @@ pub(crate) fn editor(
 
 #[test]
 fn editors_take_what_the_decoder_takes_and_see_mistakes() {
-    // What was new in TOML 1.1 is not known to all of them.
+    // Not all of these programs support TOML 1.1.
     let schema = json_schema();
     let is_old = |name: &str| !["dates", "toml-1.1"].contains(&name);
     for (program, arguments) in [("taplo", &["lint"][..]), ("tombi", &["lint", "--offline"])] {

@@ -1,4 +1,4 @@
-//! One scope: flags, context and overrides of a request travel together.
+//! Scopes: the flags, the context and the overrides of a request stay together.
 
 use std::{
     sync::{Arc, Mutex},
@@ -110,7 +110,7 @@ fn a_scope_ends_with_a_panic() {
     assert!(flagstaff::current().is_none());
 }
 
-/// Writes down what is in scope when it is dropped.
+/// A value that records the scope when it is dropped.
 struct Notes(Arc<Mutex<Vec<bool>>>);
 
 impl Drop for Notes {

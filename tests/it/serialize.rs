@@ -1,4 +1,4 @@
-//! Events, health, entries and the log as values that serialize.
+//! Serialization of events, health, entries and the log.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +18,7 @@ fn json_of(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap()
 }
 
-/// The names of the members, in their order.
+/// Returns the names of the members, in their order.
 fn members(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
@@ -100,7 +100,7 @@ async fn events_serialize_with_the_words_of_the_command() {
 }
 
 #[tokio::test]
-async fn entries_and_drift_serialize_with_who_and_why() {
+async fn entries_and_drift_serialize_with_author_and_reason() {
     let declared = Memory::new().with("beta", Definition::new().owner("payments"));
     let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
     flags.disable("beta").author("ana").reason("incident 42").await.unwrap();

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::support::GUIDE;
 
-/// A setting with those without which it is an error, in the order of the documentation.
+/// Returns a setting with the settings that it needs, in the order of the documentation.
 fn together(field: Field) -> Vec<Field> {
     let is_needed = |other| field == Field::Serve && other == Field::Variants;
     let all = Field::ALL.iter().copied();
     all.filter(|&other| other == field || is_needed(other)).collect()
 }
 
-/// A flag with the example of one setting, and no more than that one needs.
+/// Returns a flag with the example of one setting, and the settings that it needs.
 fn text(field: Field) -> String {
     let needed = together(field).into_iter().filter(|&other| other != field);
     let settings = [field].into_iter().chain(needed);
@@ -56,7 +56,7 @@ fn every_setting_is_written_as_json_and_read_back() {
 }
 
 #[test]
-fn every_setting_can_be_taken_away_from_the_sources_below() {
+fn every_setting_of_the_sources_below_can_be_removed() {
     for &field in Field::ALL {
         let mut definition = decoded(field);
         let patch = from_json("a", format!("{{\"{field}\": null}}")).unwrap();
@@ -71,7 +71,7 @@ fn every_setting_can_be_taken_away_from_the_sources_below() {
 
 #[test]
 fn a_patch_with_any_setting_leaves_every_other_one_alone() {
-    // These take the place of others.
+    // These settings exclude others.
     let others = || Field::ALL.iter().filter(|it| ![Field::Rollout, Field::Value].contains(it));
     let all: String = others().map(|field| format!("{field} = {}\n", field.example())).collect();
     let file = FlagsFile::parse("flags.toml", &format!("[flags.a]\n{all}"));
@@ -108,7 +108,7 @@ fn every_setting_is_in_the_schema_which_takes_its_example() {
     }
 }
 
-/// The default in the schema, as flags.toml writes it.
+/// Returns the default in the schema, as flags.toml writes it.
 fn default(field: Field) -> String {
     let schema = json_schema();
     match &schema["definitions"]["flag"]["properties"][field.as_str()]["default"] {
@@ -117,7 +117,7 @@ fn default(field: Field) -> String {
     }
 }
 
-/// The table of the guide is made of the registry.
+/// The registry of settings generates the table of the guide.
 #[test]
 fn every_setting_has_its_row_in_the_guide() {
     for &field in Field::ALL {
@@ -131,7 +131,7 @@ fn every_setting_has_its_row_in_the_guide() {
 }
 
 #[tokio::test]
-async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
+async fn an_explanation_has_every_setting_with_its_source() {
     for &field in Field::ALL {
         let memory = Memory::new().with("a", decoded(field));
         let flags = Flags::builder().source(memory).start().await.unwrap();
@@ -147,7 +147,7 @@ async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
 }
 
 #[test]
-fn every_setting_has_its_line() {
+fn every_setting_has_its_location() {
     for &field in Field::ALL {
         let file = FlagsFile::parse("flags.toml", &text(field));
 
@@ -162,7 +162,7 @@ fn dates_are_those_settings_that_have_one() {
     }
 }
 
-/// A document is changed in the setting, and in nothing else.
+/// An edit changes the setting, and nothing else in the document.
 #[test]
 fn every_setting_can_be_edited_in_the_file() {
     use flagstaff::definition::edit::Document;
@@ -180,7 +180,7 @@ fn every_setting_can_be_edited_in_the_file() {
 }
 
 #[test]
-fn a_permanent_flag_is_asked_for_no_end_and_has_none() {
+fn a_permanent_flag_needs_no_expiry_and_has_none() {
     use flagstaff::definition::{Code, lint::Lints};
 
     let found = |settings: &str| -> BTreeSet<_> {

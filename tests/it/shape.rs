@@ -1,6 +1,6 @@
-//! Habits that all public items keep to, which the compiler does not check.
+//! Conventions of all public items that the compiler does not check.
 //!
-//! They are read from the sources. The lint `unreachable_pub` keeps `pub` for what is public.
+//! The tests read the sources. The lint `unreachable_pub` restricts `pub` to public items.
 
 use std::{
     fs,
@@ -14,9 +14,9 @@ const STRUCT: &str = "pub struct ";
 /// One public declaration.
 struct Declaration {
     file: String,
-    /// The enum, trait or struct that it is a part of.
+    /// The enum, trait or struct that contains the declaration.
     owner: String,
-    /// In one line and without comments.
+    /// The declaration in one line and without comments.
     text: String,
     /// True for a struct with private fields.
     is_closed: bool,
@@ -40,7 +40,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The public structs, enums, traits, fields, variants and functions of the library.
+/// Returns the public structs, enums, traits, fields, variants and functions of the library.
 fn declarations() -> Vec<Declaration> {
     let root = root().join("src");
     let mut paths = Vec::new();
@@ -48,7 +48,7 @@ fn declarations() -> Vec<Declaration> {
     let mut found = Vec::new();
     for path in paths {
         let text = fs::read_to_string(&path).unwrap();
-        // Tests and what is expanded from macros of the registry are not public as they stand.
+        // Tests and the rows of the registry's macros are not public declarations.
         let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
         let file = path.strip_prefix(&root).unwrap().display().to_string();
         read(&file, text, &mut found);
@@ -59,7 +59,7 @@ fn declarations() -> Vec<Declaration> {
 
 fn read(file: &str, text: &str, found: &mut Vec<Declaration>) {
     let mut lines = text.lines();
-    // The public enum, trait or struct whose parts the lines are, and its indentation.
+    // The public enum, trait or struct that contains the current line, and its indentation.
     let mut within: Option<(String, usize)> = None;
     let mut attributes = String::new();
     while let Some(line) = lines.next() {
@@ -107,7 +107,7 @@ fn read(file: &str, text: &str, found: &mut Vec<Declaration>) {
     }
 }
 
-/// Compares what breaks a habit with the exceptions, each with its reason.
+/// Compares the declarations that break a convention with the exceptions, each with its reason.
 fn assert_exceptions(found: Vec<String>, exceptions: &[(&str, &str)]) {
     let mut left: Vec<_> = exceptions.iter().map(|(part, _)| *part).collect();
     for one in found {
@@ -121,7 +121,7 @@ fn assert_exceptions(found: Vec<String>, exceptions: &[(&str, &str)]) {
 
 #[test]
 fn public_data_shows_no_pointers() {
-    // The fields of a tuple are private without a `pub` of their own.
+    // The fields of a tuple struct are private without a `pub` of their own.
     let is_private = |text: &str| text.contains(STRUCT) && !text.contains("(pub ");
     let shows = |text: &str| {
         ["Arc<", "Box<", "Rc<"].iter().any(|it| text.contains(it)) && !is_private(text)
@@ -185,7 +185,7 @@ fn the_command_does_not_branch_on_causes() {
     assert!(paths.len() > 50, "{} files", paths.len());
 
     for path in paths {
-        // The cause of a change is another thing than that of an answer.
+        // `ChangeCause` is the cause of a change, not of an answer.
         let text = fs::read_to_string(&path).unwrap().replace("ChangeCause::", "");
         assert!(!text.contains("Cause::"), "{}", path.display());
     }

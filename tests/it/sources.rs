@@ -1,4 +1,4 @@
-//! Precedence, merging and provenance through the facade.
+//! Precedence, merging and provenance, through `Flags`.
 
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
@@ -65,7 +65,7 @@ async fn at_one_hundred_percent_the_anonymous_are_in_and_the_denied_out() {
 }
 
 #[tokio::test]
-async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
+async fn a_variable_forces_a_flag_on_for_all_users_but_the_denied() {
     let flags = start(&[("FEATURE_A", "1")], Memory::new().with("a", ten_percent())).await;
 
     let answer = flags.boolean("a", &Context::anonymous(), false);
@@ -86,7 +86,7 @@ async fn a_variable_that_is_not_truthy_forces_a_flag_off() {
 }
 
 #[tokio::test]
-async fn every_field_knows_its_source() {
+async fn every_field_has_its_source() {
     let quarter = Percentage::whole(25).unwrap();
     let above = Memory::new().with("a", Definition::new().percentage(quarter));
     let below = Memory::new().with("a", ten_percent());
@@ -152,7 +152,7 @@ async fn deny_lists_of_all_sources_add_up_and_each_answer_names_its_source() {
         "{explanation}"
     );
 
-    // `null` takes away those below, and nothing of those above.
+    // `null` removes the deny-lists of the sources below, but not those of the sources above.
     let mut middle = Definition::new().owner("web");
     middle.denied_users = Setting::Remove;
     sources[1].insert("a", middle);
@@ -176,7 +176,7 @@ async fn a_change_of_one_source_replaces_its_own_deny_list() {
 }
 
 #[tokio::test]
-async fn a_text_that_a_rule_serves_is_the_variant_of_that_name_in_any_source_before_a_percentage() {
+async fn a_string_that_a_rule_serves_is_a_variant_of_any_source_before_a_percentage() {
     let load = |name: &str| {
         let variants = Variants::new()
             .with("none", Variant::new().weight(1).value(0.0))

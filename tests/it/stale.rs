@@ -1,4 +1,4 @@
-//! Sources that are lost, and what flags do about it. Time is paused.
+//! Lost sources, and the setting `on_stale`. Time is paused.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::{Act, Scripted};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A flag that is declared on for `bob` and overridden on for everybody by a source that is lost.
+/// Returns a flag that is declared on for `bob` and overridden on for all users by a source that is lost.
 async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
     let declared = Definition::new()
         .percentage(Percentage::ZERO)
@@ -37,7 +37,7 @@ fn ask(flags: &Flags, user: &'static str) -> (bool, Reason) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_word_of_a_lost_source_stays_until_the_flag_has_waited_long_enough() {
+async fn the_last_values_of_a_lost_source_stay_in_force_until_stale_after() {
     let (_script, flags) = lost(OnStale::Off).await;
 
     time::sleep(PATIENCE - Duration::from_millis(10)).await;
@@ -50,7 +50,7 @@ async fn the_last_word_of_a_lost_source_stays_until_the_flag_has_waited_long_eno
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_choice_answers_as_it_says() {
+async fn each_on_stale_answers_as_documented() {
     for (on_stale, ana, bob) in [
         (OnStale::Keep, true, true),
         (OnStale::Declared, false, true),
@@ -68,7 +68,7 @@ async fn each_choice_answers_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_is_back_is_believed_again() {
+async fn a_source_that_is_back_decides_again() {
     let (script, flags) = lost(OnStale::Off).await;
     time::sleep(PATIENCE * 2).await;
     let mut a = flags.watch("a");
@@ -81,7 +81,7 @@ async fn a_source_that_is_back_is_believed_again() {
     assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
 }
 
-/// The cause of the next change, the name of its source, and the line for people.
+/// Returns the cause of the next change, the name of its source, and its text.
 async fn next_change(events: &mut Events) -> (&'static str, Option<&'static str>, String) {
     let next = async {
         loop {
@@ -96,10 +96,10 @@ async fn next_change(events: &mut Events) -> (&'static str, Option<&'static str>
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_by_patience_is_not_told_as_one_by_the_source_that_is_lost() {
+async fn a_change_by_stale_after_is_not_reported_as_one_of_the_lost_source() {
     for (on_stale, gone, back) in [
         (OnStale::Off, "a: on -> off", "a: off -> on"),
-        // What it answers stays, and its reason does not.
+        // The value stays, but its reason changes.
         (OnStale::Keep, "a: on", "a: on"),
     ] {
         let (script, flags) = lost(on_stale).await;
@@ -141,7 +141,7 @@ async fn of_two_lost_sources_each_is_named_for_what_its_absence_changes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_source_that_says_something_new_when_it_is_back_has_made_the_change() {
+async fn a_new_value_of_a_source_that_is_back_is_its_change() {
     let (script, flags) = lost(OnStale::Off).await;
     let mut events = flags.events();
     next_change(&mut events).await;
@@ -180,7 +180,7 @@ async fn sources_below_the_one_that_declares_it_do_not_matter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_on_a_flag_that_nobody_knows_is_unavailable() {
+async fn a_gate_on_an_unavailable_flag_responds_with_503() {
     use http::{Request, Response};
     use tower::{Layer, ServiceExt, service_fn};
 

@@ -1,4 +1,4 @@
-//! What several tests need.
+//! Helpers of several tests.
 
 use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
@@ -30,15 +30,15 @@ pub(crate) const GUIDE: &str = concat!(
     include_str!("../../src/docs/guide/workers.md"),
 );
 
-/// How long something that has to happen may take: a bound for a broken test, not a wait.
+/// The bound on the time of any event that a test waits for. Only a broken test reaches it.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-/// The directory of the repository. Cargo runs tests in the one of their package, which is `tests/`.
+/// Returns the directory of the repository. Cargo runs tests in the directory of their package, `tests/`.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("`tests/` is in the repository")
 }
 
-/// The Python with the packages of tests/requirements.txt, in the directory of the repository.
+/// Returns the Python with the packages of tests/requirements.txt, in the directory of the repository.
 pub(crate) fn python() -> Command {
     let path = root().join("target/venv/bin/python");
     assert!(path.exists(), "{} is missing: run `tests/run --setup` once", path.display());
@@ -47,13 +47,13 @@ pub(crate) fn python() -> Command {
     command
 }
 
-/// The next event, which has to come.
+/// Returns the next event, which has to arrive.
 pub(crate) async fn next(events: &mut Events) -> Event {
     let event = tokio::time::timeout(BOUND, events.next()).await;
     event.expect("an event within the bound").expect("the flags are alive")
 }
 
-/// What a [`Scripted`] source does next.
+/// The next act of a [`Scripted`] source.
 pub(crate) enum Act {
     Publish(Offer),
     Revise(Offer),
@@ -63,9 +63,9 @@ pub(crate) enum Act {
     Panic,
 }
 
-/// A source that does what a test tells it to.
+/// A source that acts on the messages of a test.
 ///
-/// Started again after it has ended, it goes on with the next act.
+/// When the source is started again after its end, it continues with the next act.
 pub(crate) struct Scripted {
     acts: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Act>>>,
 }
@@ -106,7 +106,7 @@ impl Backend for Scripted {
     }
 }
 
-/// The flags of a text, which has to be good.
+/// Returns the flags of a file, which has to be valid.
 pub(crate) fn flags(text: &str) -> Flags {
     let file = FlagsFile::parse("flags.toml", text);
     assert_eq!(file.diagnostics().to_string(), "");

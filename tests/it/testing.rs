@@ -1,4 +1,4 @@
-//! What tests of services lean on.
+//! The helpers for tests of services: `Flags::for_test`, overrides and assertions.
 
 use std::time::SystemTime;
 
@@ -194,7 +194,7 @@ async fn both_sides_of_a_flag_run() {
     assert_eq!(nested.off, Sides { on: [false, true], off: [false, false] });
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 fn message(test: impl FnOnce()) -> String {
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(test)).unwrap_err();
     *panic.downcast::<String>().unwrap()
@@ -266,7 +266,7 @@ fn a_flag_that_another_one_requires_was_evaluated() {
 }
 
 #[test]
-fn an_assertion_where_nothing_is_recorded_says_so() {
+fn an_assertion_without_recording_panics_with_the_reason() {
     let unasked = message(|| Overrides::new().on("a").run(|| assert_evaluated("a")));
     assert_eq!(unasked, "flag `a` was not evaluated, and neither was any other");
 
@@ -325,7 +325,7 @@ fn what_a_test_sets_overrides_its_file_wherever_it_stands() {
 
     for flags in [before, after] {
         assert!(!flags.is_enabled("beta", &ana()));
-        // As an override at run time: the deny-list of the file holds.
+        // The value acts as an override at run time: the deny-list of the file holds.
         assert!(flags.is_enabled("quiet", &ana()));
         assert!(!flags.is_enabled("quiet", &Context::user("mallory")));
     }

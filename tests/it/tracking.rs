@@ -1,4 +1,4 @@
-//! What users did, told beside what they were served.
+//! Tracking: events of users, with the variants that they were served.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ async fn start() -> Flags {
 }
 
 #[tokio::test]
-async fn an_event_knows_what_its_user_was_served() {
+async fn an_event_has_the_variants_that_its_user_was_served() {
     let (flags, before) = (start().await, start().await);
     let mut events = flags.tracking_events();
     let users: Vec<_> = (0..20).map(|n| Context::user(format!("user-{n}"))).collect();
@@ -33,7 +33,7 @@ async fn an_event_knows_what_its_user_was_served() {
 }
 
 #[tokio::test]
-async fn a_request_tells_for_its_user_wherever_it_is() {
+async fn a_request_tracks_for_its_user_from_anywhere() {
     let flags = start().await;
     let mut events = flags.tracking_events();
     let request = flags.pin(Context::user("ana"));
@@ -62,7 +62,7 @@ async fn the_time_is_that_of_the_clock() {
 }
 
 #[tokio::test]
-async fn a_slow_receiver_loses_the_oldest_and_knows_how_many() {
+async fn a_slow_receiver_loses_the_oldest_events_and_gets_their_number() {
     let flags = start().await;
     let (mut slow, mut quick) = (flags.tracking_events(), flags.tracking_events());
 

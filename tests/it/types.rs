@@ -1,4 +1,4 @@
-//! One type of values per flag, over all sources.
+//! Each flag has one type of values, over all sources.
 
 use flagstaff::{
     Context, Definition, Flags, Memory, WriteError,
@@ -17,7 +17,7 @@ fn number(value: i64) -> Definition {
     Definition::new().value(value)
 }
 
-/// Flags of two sources, both of which can be changed.
+/// Returns flags with two sources, both of which can be changed.
 async fn stacked(above: &Memory, below: &Memory) -> Flags {
     Flags::builder().source(above.clone()).source(below.clone()).start().await.unwrap()
 }
@@ -44,7 +44,7 @@ async fn a_value_of_another_type_keeps_the_last_good_one_of_its_source() {
     assert_eq!(flags.health().sources[0].status, Status::Ready);
 }
 
-/// The order in which sources speak makes no difference.
+/// The order in which sources publish makes no difference.
 #[tokio::test]
 async fn a_change_of_the_type_below_rejects_what_is_above() {
     let (above, below) = (Memory::new().with("a", number(60)), Memory::new().with("a", number(50)));
@@ -62,7 +62,7 @@ async fn a_change_of_the_type_below_rejects_what_is_above() {
     assert_eq!(flags.health().sources[0].status, Status::Ready);
 }
 
-/// It may be meant to be on, so nothing that needs it to be off is met.
+/// The rejected value may have been on. So a requirement that the flag is off is not met.
 #[tokio::test]
 async fn without_a_good_value_the_flag_is_off_for_callers_and_not_for_other_flags() {
     let needing = Definition::new().requires([Prerequisite::off("a")]);

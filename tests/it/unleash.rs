@@ -6,11 +6,11 @@ use flagstaff::definition::{Code, FlagsFile};
 
 const CASES: &str = include_str!("../vectors/unleash.toml");
 
-/// What differs on purpose. There, what cannot be read matches nobody, or only by the parts that can
-/// be read. Here it is an error of the flag, which keeps its previous definition: nobody writes such
-/// a thing on purpose, and a flag that goes off for everybody is found out late.
+/// Deliberate differences for values that cannot be read. In Unleash, such a constraint matches no user, or
+/// only by the parts that can be read. Here it is an error of the flag, which keeps its previous
+/// definition. Such a value is a mistake, and a flag that is suddenly off for all users is noticed late.
 const REFUSED: &[(&str, Code)] = &[
-    // `192.invalid`, beside addresses.
+    // `192.invalid`, beside valid addresses.
     ("06-remote-address-strategy/Feature.remoteAddress.C", Code::InvalidOperand),
     // `NOT_A_VALID_OPERATOR`
     ("13-constraint-operators/F7.invalid-operator", Code::UnknownOperator),
@@ -18,7 +18,7 @@ const REFUSED: &[(&str, Code)] = &[
     ("15-global-constraints/F9.withMissingSegment", Code::UnknownSegment),
     // `(regex`
     ("21-regex-constraint-operators/invalid-regex-defaults-to-false", Code::InvalidOperand),
-    // Expressions that look around or back are those that can take for ever.
+    // Lookarounds and back-references are rejected, since matching them can take exponential time.
     ("21-regex-constraint-operators/R90.reject_lookahead", Code::InvalidOperand),
     ("21-regex-constraint-operators/R91.reject_backreference", Code::InvalidOperand),
     // `127.invalid`, alone and beside a network.
@@ -28,7 +28,7 @@ const REFUSED: &[(&str, Code)] = &[
     ("22-cidr-constraint-operators/CIDR.ipv6.mixed.values", Code::InvalidOperand),
 ];
 
-/// Deliberate differences: Unleash rejects versions with a `v`, which tags and clients have.
+/// Deliberate differences: Unleash rejects versions with a leading `v`, which tags and clients have.
 const DIFFERENT: &[(&str, &str)] = &[(
     "14-constraint-semver-operators/F8.invalidSemverWithLeadingV",
     "F8.invalidSemverWithLeadingV - invalid semver resolves to false",

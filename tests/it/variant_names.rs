@@ -1,4 +1,4 @@
-//! The bound on the names of variants, which a process never forgets.
+//! The bound on the names of variants, which a process keeps for its life.
 
 use std::{env, process::Command, time::Duration};
 
@@ -12,14 +12,14 @@ use flagstaff::{
 
 use crate::support::{Act, Scripted, next};
 
-/// Set for the process that fills itself with names.
+/// Set for the process that fills its list of names.
 const FULL: &str = "FLAGSTAFF_TEST_VARIANT_NAMES";
 
 fn variants(names: impl IntoIterator<Item = String>) -> Definition {
     Definition::new().variants(names.into_iter().map(|name| (name, 1)).collect::<Variants>())
 }
 
-/// Runs this test alone in a process of its own, since all others need names, too.
+/// Runs the test below in a process of its own, since all other tests need names, too.
 #[test]
 fn a_process_with_100_000_names_of_variants_rejects_new_ones_and_goes_on() {
     let run = Command::new(env::current_exe().unwrap())
@@ -33,7 +33,7 @@ fn a_process_with_100_000_names_of_variants_rejects_new_ones_and_goes_on() {
     assert!(output.contains("1 passed"), "{output}");
 }
 
-/// Does nothing except in the process that the test above starts.
+/// Does nothing, except in the process that the test above starts.
 #[tokio::test]
 async fn a_full_process() {
     if env::var_os(FULL).is_none() {
@@ -52,7 +52,7 @@ async fn a_full_process() {
     assert!(flags.health().is_ready());
     assert_eq!(flags.variant("999", &ana, "").value.split('-').next(), Some("999"));
 
-    // Known names take no room.
+    // Names that are kept already take no room.
     flags.set("a", variants(["0-0".to_owned(), "999-99".to_owned()])).await.unwrap();
 
     let refused = flags.set("a", variants(["new".to_owned()])).await.unwrap_err();
@@ -76,7 +76,7 @@ async fn a_full_process() {
     memory.remove("b");
     assert_eq!(flags.health().sources[0].status, Status::Ready);
 
-    // A state that a source has not sent leaves it unheard, whatever is wrong with the state.
+    // A source that only revises its offer has not published, whatever mistake the offer has.
     let (silent, source) = Scripted::new();
     let offer = [("custom", variants(["new".to_owned()])), ("other", Definition::new())];
     silent.send(Act::Revise(Offer::from_iter(offer))).unwrap();

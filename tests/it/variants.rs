@@ -43,7 +43,7 @@ fn every_user_is_drawn_into_one_variant_and_stays_there() {
 }
 
 #[test]
-fn whoever_is_off_or_out_is_served_control_or_else_no_variant() {
+fn a_user_who_is_off_or_out_is_served_control_or_no_variant() {
     let off = prices().enabled(false);
     let denied = prices().denied_users(["mallory"]);
     let nobody = prices().percentage(Percentage::ZERO);
@@ -74,7 +74,7 @@ fn off_names_the_variant_that_is_served_while_the_flag_is_off() {
     assert_eq!(flags.variant("unknown", &Context::anonymous(), "none").value, "control");
 }
 
-/// A flag with one of these values in its environment variable.
+/// Returns flags with this value in the environment variable of the flag.
 async fn with_variable(value: &str, flag: Definition) -> Flags {
     let env = Env::with_prefix("F_").variables([("F_PRICING_PAGE", value)]);
     Flags::builder()
@@ -86,7 +86,7 @@ async fn with_variable(value: &str, flag: Definition) -> Flags {
 }
 
 #[tokio::test]
-async fn a_variable_with_the_name_of_a_variant_serves_it_to_everybody() {
+async fn a_variable_with_the_name_of_a_variant_serves_it_to_all_users() {
     let flag = prices().percentage(Percentage::ZERO).denied_users(["mallory"]);
     let flags = with_variable(" higher_price\n", flag).await;
 
@@ -188,7 +188,7 @@ fn outside_the_traffic_the_flag_is_off_and_nothing_is_drawn() {
 }
 
 #[test]
-fn the_traffic_says_nothing_about_the_variant() {
+fn the_traffic_does_not_affect_the_variant() {
     let half = prices().traffic(Percentage::whole(50).unwrap());
     let flags = flags([("p", half)]);
     let drawn = users().map(|user| flags.variant("p", &user, ""));
@@ -200,7 +200,7 @@ fn the_traffic_says_nothing_about_the_variant() {
 }
 
 #[test]
-fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
+fn users_who_share_the_attribute_of_the_draw_are_served_alike() {
     let by_company = || prices().percentage(Percentage::whole(50).unwrap()).bucket_by("company.id");
     let flags = flags([("p", by_company()), ("q", prices().bucket_by("company.id"))]);
     let who = |user: &str, company: i64| {
@@ -213,7 +213,7 @@ fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
 
         assert_eq!(flags.variant("p", &ana, ""), flags.variant("p", &bob, ""));
         assert_eq!(flags.boolean("p", &ana, false), flags.boolean("p", &bob, false));
-        // The same bucket as that of a user with this name.
+        // The bucket is that of a user with this name.
         let user = self::flags([("q", prices())]);
         let same = user.variant("q", &Context::user(company.to_string()), "").value;
         assert_eq!(flags.variant("q", &ana, "").value, same);
@@ -346,7 +346,7 @@ async fn a_request_is_served_from_its_snapshot() {
 }
 
 #[test]
-fn all_tells_the_variants() {
+fn all_includes_the_variants() {
     let flags = flags([("pricing_page", prices()), ("beta", Definition::new())]);
     let ana = Context::user("ana");
 
@@ -555,7 +555,7 @@ async fn a_forced_variant_that_counts_as_off_forces_the_flag_off() {
 }
 
 #[test]
-fn no_percentage_at_all_is_no_draw() {
+fn a_flag_without_a_percentage_draws_nothing() {
     let flags = flags([("off", Definition::new().percentage(Percentage::ZERO))]);
 
     let answer = flags.boolean("off", &Context::anonymous(), true);

@@ -1,4 +1,4 @@
-//! The published vectors of buckets, rollouts, rules, off flags, environments and what is served, through the whole
+//! The published vectors of buckets, rollouts, rules, off flags, environments and served variants, through the whole
 //! library.
 
 use std::{
@@ -128,7 +128,7 @@ fn rule_vectors(section: &str) -> Vec<Value> {
     rows.clone()
 }
 
-/// JSON as TOML writes it on one line. A split is a list of names with weights.
+/// Returns JSON as TOML on one line. A split is a list of names with weights.
 fn toml(json: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match json {
@@ -139,7 +139,7 @@ fn toml(json: &Value) -> String {
         Value::Array(list) => format!("[{}]", joined(list.iter().map(toml).collect())),
         Value::Object(table) => {
             let entry = |(key, value): (&String, _)| {
-                // A word of conditions, which these vectors are older than.
+                // These vectors use `share` as an attribute. It is a word of conditions now.
                 let prefix = if key == "share" { "attributes." } else { "" };
                 format!("{prefix}{} = {}", Value::from(key.clone()), toml(value))
             };
@@ -211,7 +211,7 @@ fn every_row_is_served_what_the_vectors_say() {
         let mut file = format!("[flags.{flag}]\nrules = {}\n", toml(&row["rules"]));
         let variants = row["variants"].as_array().cloned().unwrap_or_default();
         for (index, name) in variants.iter().enumerate() {
-            // Whom no rule decides for gets the first.
+            // Users for whom no rule decides get the first variant.
             file += &format!("variants.{name} = {}\n", usize::from(index == 0));
         }
         let flags = flags(&file);
@@ -221,7 +221,7 @@ fn every_row_is_served_what_the_vectors_say() {
 
         let rule = match answer.cause {
             Cause::Rule(rule) | Cause::RuleSplit(rule) => Value::from(rule),
-            // There is nothing to draw by.
+            // The context has no unit to draw by.
             Cause::NoTargetingKey | Cause::NoUnit(_) => row["rule"].clone(),
             _ => Value::Null,
         };
@@ -277,7 +277,7 @@ async fn an_off_flag_serves_what_the_vectors_say() {
     }
 }
 
-/// A flag of a row for which the step of that row decides.
+/// Returns the flag of a row, for which the step of that row decides.
 fn decided_by(row: &Value) -> Definition {
     let mut flag = with_variants(row)
         .traffic(Percentage::whole(row["traffic"].as_u64().unwrap() as u32).unwrap());
@@ -298,7 +298,7 @@ fn decided_by(row: &Value) -> Definition {
         ("killed", _) => flag.enabled(false),
         ("rule", "on") => flag.rules([rule(Serve::On)]),
         ("rule", name) => flag.rules([rule(Serve::Variant(name.to_owned()))]),
-        // These have to be lifted.
+        // A forced value has to lift these settings.
         ("forced", _) => flag.percentage(Percentage::ZERO).rules([rule(Serve::Off)]),
         _ => flag,
     }

@@ -1,4 +1,4 @@
-//! Values that have another effect than their writers may expect, and questions for another type.
+//! Values whose effect may surprise their writers, and evaluations that expect another type.
 
 use flagstaff::{
     Context, Definition, Env, Flags, Memory,
@@ -59,7 +59,7 @@ async fn a_value_that_is_neither_on_nor_off_switches_off_and_is_reported() {
 }
 
 #[tokio::test]
-async fn a_value_is_reported_once_and_again_after_it_was_mended() {
+async fn a_value_is_reported_once_and_again_after_it_was_fixed() {
     let memory = Memory::new().with("a", Entry::from_text("blue")).with("b", true);
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let mut events = flags.events();
@@ -72,14 +72,14 @@ async fn a_value_is_reported_once_and_again_after_it_was_mended() {
         other => panic!("{other:?}"),
     };
 
-    // What was so at the start comes first.
+    // The warning for the values at the start comes first.
     assert_eq!(warned(next(&mut events).await).0, "a");
 
     memory.insert("b", Entry::from_text("25%"));
     assert!(matches!(next(&mut events).await, Event::Changed { .. }));
     assert!(warned(next(&mut events).await).1.starts_with("`25%`"));
 
-    // Nothing new about `b`.
+    // No new warning for `b`.
     memory.insert("c", true);
     memory.insert("b", true);
     assert!(matches!(next(&mut events).await, Event::Changed { .. }));
@@ -221,7 +221,7 @@ async fn many_warnings_at_once_are_one_event_and_displace_no_change() {
 }
 
 #[tokio::test]
-async fn a_value_in_a_warning_is_no_line_of_its_own() {
+async fn a_value_in_a_warning_cannot_start_a_line() {
     let memory = Memory::new().with("a\n\u{1b}[2J", Entry::Text("v\nb: off -> on".into()));
     let flags = Flags::builder().source(memory).start().await.unwrap();
 

@@ -1,4 +1,4 @@
-//! Changing flags at run time, whichever source takes the changes.
+//! Changes of flags at run time, in every writable source.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ fn percent(percent: u32) -> Definition {
 }
 
 #[tokio::test]
-async fn a_change_carries_who_and_why() {
+async fn a_change_has_its_author_and_reason() {
     let flags = over(Memory::new()).await;
     let before = SystemTime::now();
 
@@ -33,7 +33,7 @@ async fn a_change_carries_who_and_why() {
 }
 
 #[tokio::test]
-async fn who_said_it_goes_with_what_was_said() {
+async fn a_new_entry_without_an_author_has_no_author() {
     let memory = Memory::new();
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
 
@@ -61,14 +61,14 @@ async fn a_change_on_a_condition_is_made_once() {
     assert_eq!(
         format!("{error:?}"),
         format!(
-            "source `memory` did not change the flag: it was changed since: the source now says \
+            "source `memory` did not change the flag: it was changed since: the source now has \
              `a definition of percentage`, by bob in revision {revision}"
         )
     );
 }
 
 #[tokio::test]
-async fn a_field_is_taken_out_and_the_last_one_with_all_that_was_said() {
+async fn a_field_is_removed_and_the_last_one_with_the_whole_override() {
     let flags = over(Memory::new().with("beta", percent(10).owner("web"))).await;
     let said = |flags: &Flags| {
         let sources = flags.sources_of("beta").into_iter().map(|source| source.entry);
@@ -104,7 +104,7 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
 }
 
 #[tokio::test]
-async fn fields_are_taken_out_by_a_set_only() {
+async fn fields_are_removed_only_by_a_set() {
     let memory = Memory::new();
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     flags.set("beta", percent(10)).await.unwrap();
@@ -170,10 +170,7 @@ async fn a_source_without_a_log_says_so() {
     let history = flags.history(10).await.unwrap_err();
     let undone = flags.undo(written.revision.unwrap()).author("ana").await.unwrap_err();
 
-    assert_eq!(
-        history.to_string(),
-        "source `memory` cannot tell what was changed: it keeps no log"
-    );
+    assert_eq!(history.to_string(), "source `memory` cannot list changes: it keeps no log");
     assert_eq!(undone.to_string(), "source `memory` cannot undo changes: it keeps no log");
 }
 

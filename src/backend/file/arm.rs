@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_means_nothing() {
+    fn reading_the_file_is_no_change() {
         for access in [
             AccessKind::Open(AccessMode::Any),
             AccessKind::Open(AccessMode::Read),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_means_something() {
+    fn every_other_event_is_a_change() {
         let rescan = Event::new(EventKind::Other).set_flag(Flag::Rescan);
 
         assert_eq!(
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn a_neighbour_in_the_same_directory_is_not_heard() {
+    fn events_of_other_files_in_the_directory_are_ignored() {
         let dir = tempfile::tempdir().unwrap();
         let (mut arms, mut pulse) = Arms::new(dir.path().join("flags.toml"));
         arms.arm(0);

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_the_same_text_says_counts_at_once() {
+    fn other_edits_of_the_same_file_apply_at_once() {
         let mut scene =
             Scene::new("[flags]\ngone = true\nkill = true\nquarter = \"25%\"\nlast = true");
 
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn later_edits_do_not_start_the_second_again() {
+    fn later_edits_do_not_restart_the_second_of_a_removal() {
         let mut scene = Scene::new("[flags]\na = true\nb = true\nc = true");
 
         for n in 0..=5 {
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn each_absence_has_a_second_of_its_own() {
+    fn each_removal_has_a_second_of_its_own() {
         let mut scene = Scene::new("[flags]\na = true\nb = true\nc = true");
 
         scene.save(0, "[flags]\nb = true\nc = true");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_was_back_meanwhile_has_another_second() {
+    fn a_flag_that_came_back_has_a_new_second_when_it_is_removed_again() {
         let mut scene = Scene::new("[flags]\na = true\nb = true");
 
         scene.save(0, "[flags]\nb = true");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_cannot_be_used_removes_nothing_and_does_not_start_the_second_again() {
+    fn an_unusable_file_removes_nothing_and_does_not_restart_the_second() {
         let mut scene = Scene::new("[flags]\na = true\nb = true");
         scene.save(0, "[flags]\nb = true");
 
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_flag_that_ends_the_text_the_rest_may_be_missing() {
+    fn the_last_flag_of_a_file_may_be_cut_off() {
         let mut scene = Scene::new("[flags]\nlast = \"25%\"");
 
         assert_eq!(scene.save(0, "[flags]\nlast = true"), "last: 25%");
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_shorter_is_whole() {
+    fn a_shorter_list_is_an_edit_and_not_cut_off() {
         let mut scene =
             Scene::new("[flags.last]\nallowed_users = [\"ana\", \"eve\"]\npercentage = 0");
 
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_segment_that_ends_the_text_may_be_missing() {
+    fn the_last_segment_of_a_file_may_be_cut_off() {
         let text = r#"
             [flags.a]
             percentage = 0
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_entry_that_ends_the_text_the_rest_may_be_missing() {
+    fn the_last_entry_of_a_file_may_be_cut_off() {
         let whole = "[flags]\na = true\n[environments.staging.a]\nowner = \"x\"\npercentage = 10";
         let torn = in_staging("[flags]\na = true\n[environments.staging.a]\nowner = \"y\"");
         let elsewhere = in_staging(

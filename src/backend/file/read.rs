@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_file_and_a_directory_are_told_apart() {
+    fn a_missing_file_and_a_directory_are_different_errors() {
         let dir = tempfile::tempdir().unwrap();
 
         let (missing, _) = read(&dir.path().join("flags.toml"), MAX_LEN);

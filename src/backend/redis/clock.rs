@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_fast_is_told_of_once() {
+    fn a_clock_that_is_fast_is_reported_once() {
         let (clock, ours) = (ServerClock::default(), SystemTime::now());
         let fast = asked(ours, ours - HOUR, Duration::ZERO);
 

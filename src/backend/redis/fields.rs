@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_utf8_is_left_out_and_told() {
+    fn a_name_that_is_not_utf8_is_left_out_and_reported() {
         let mut fields = Fields::default();
 
         fields.all(&raw(&[(b"\xff", b"1"), (b"b", b"1")]));
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_what_is_new() {
+    fn only_new_problems_are_reported() {
         let mut fields = Fields::default();
         let mut update = |said: &[(&[u8], &[u8])]| fields.all(&raw(said));
 

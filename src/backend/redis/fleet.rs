@@ -471,7 +471,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_confirms_nothing() {
+    fn no_instances_confirm_no_change() {
         let nobody = Fleet { instances: Vec::new() };
 
         assert!(!nobody.confirm(7, 10_000).is_complete());
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn laggards_are_those_who_have_not_seen_it() {
+    fn laggards_are_the_instances_that_have_not_seen_the_change() {
         let instances = vec![
             instance("a", Some(7), "x"),
             instance("b", Some(6), "x"),
@@ -510,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_announcement_is_no_instance() {
+    fn a_field_that_is_not_an_announcement_is_not_an_instance() {
         let stored = r#"{"at":100,"generation":3,"revision":null,"file":null}"#;
 
         let read = Instance::read("a".to_owned(), stored, 103).unwrap();

@@ -138,7 +138,7 @@ fn load(path: &Path, store: &str) -> io::Result<Raw> {
     let fields = fields.iter().map(|(name, value)| {
         let value = value
             .as_str()
-            .ok_or_else(|| invalid(format!("field `{}` is no string", line(name))))?;
+            .ok_or_else(|| invalid(format!("field `{}` is not a string", line(name))))?;
         Ok((bytes(name), bytes(value)))
     });
     fields.collect()
@@ -210,7 +210,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn no_link_beside_the_file_is_followed_and_nobody_else_reads_it() {
+    fn no_link_beside_the_kept_file_is_followed_and_only_its_owner_reads_it() {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         let directory = tempfile::tempdir().unwrap();

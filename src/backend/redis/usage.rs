@@ -86,7 +86,7 @@ impl Told {
         let kind = wrong.as_ref().map(RedisError::kind);
         // No session reports this failure, since flags are followed without the usage.
         if let Some(error) = wrong.filter(|_| kind != self.wrong) {
-            warn!(%error, "the others are not told which flags this instance evaluates");
+            warn!(%error, "the flags that this instance evaluates are not reported to the others");
         }
         self.wrong = kind;
     }
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_note_is_no_usage() {
+    fn a_field_that_is_not_a_usage_note_is_ignored() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
 
         assert_eq!(
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_was_said_is_said_again_after_an_hour() {
+    async fn usage_is_reported_again_after_an_hour() {
         let flag = |is_evaluated| FlagUsage { key: "a".into(), is_evaluated };
         let mut told = Told::default();
         assert!(told.is_news(&flag(false)));

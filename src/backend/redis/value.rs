@@ -442,7 +442,7 @@ fn base(
 ) -> Result<Map<String, Value>, String> {
     let Some(raw) = current else { return Ok(Map::new()) };
     let decoded = decode(name.as_bytes(), raw, layout).map_err(|problem| {
-        format!("what is stored now cannot be read ({problem}); clear it, then set it anew")
+        format!("what is stored now cannot be read ({problem}); clear it, then set it again")
     })?;
     match decoded {
         None => Ok(Map::new()),
@@ -454,7 +454,7 @@ fn base(
         }
         Some(Override { entry: entry @ Entry::Text(_), .. }) if entry.forces() == Some(false) => {
             Err(format!(
-                "{entry} is stored now, which forces a variant or off; clear it, then set it anew"
+                "{entry} is stored now, which forces a variant or off; clear it, then set it again"
             ))
         }
         Some(Override { entry, provenance, .. }) => {
@@ -648,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_whose_settings_are_taken_out_ends_all_the_same() {
+    fn a_switch_still_ends_after_its_settings_are_removed() {
         let take_out =
             Write::new(Operation::Set(Definition::new())).inheriting([Field::Percentage]);
 

@@ -719,7 +719,7 @@ impl RedisHandle {
                     let place = self.settings.layout.place(change.flag());
                     let problem = value::too_large(bytes);
                     return Err(Refusal::failed(format!(
-                        "{place}: {problem}; clear it, then set it anew"
+                        "{place}: {problem}; clear it, then set it again"
                     )));
                 }
                 Ok((5, id)) => {

@@ -21,7 +21,7 @@ const ATTEMPTS: u32 = 3;
 /// The longest wait at the end for notifications that are still under way.
 const GOODBYE: Duration = Duration::from_secs(30);
 
-/// Those who are told, one change after the other, while more changes come.
+/// The receivers of notifications. They get one change after the other, while more changes arrive.
 #[derive(Debug)]
 pub(crate) struct Alerts {
     changes: mpsc::UnboundedSender<Value>,
@@ -55,7 +55,7 @@ impl Alerts {
     }
 
     pub(crate) fn send(&self, change: Value) {
-        // The teller ends after this.
+        // The task that sends notifications ends after this.
         let _ = self.changes.send(change);
     }
 
@@ -66,7 +66,7 @@ impl Alerts {
     }
 }
 
-/// An address that changes are sent to.
+/// The address of a webhook.
 #[derive(Debug)]
 struct Webhook {
     /// The whole address, which is a secret: with it, any program may write to the other side.
@@ -75,13 +75,13 @@ struct Webhook {
     server: String,
 }
 
-/// Runs a command of the shell with the change on its stdin.
+/// Runs a shell command with the change on its stdin.
 async fn run(command: &str, change: &Value) -> Result<(), String> {
     let run = async {
         let mut child = Command::new("sh").arg("-c").arg(command).stdin(Stdio::piped()).spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
             match stdin.write_all(format!("{change}\n").as_bytes()).await {
-                // It need not read.
+                // The command need not read its stdin.
                 Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error),
                 _ => {}
             }
@@ -112,7 +112,7 @@ impl Webhook {
         }
     }
 
-    /// Posts the change, and again if the other side does not take it. The error names the server, and not the
+    /// Posts the change, and tries again if the server does not accept it. The error names the server, but not the
     /// address.
     async fn post(&self, change: &Value) -> Result<(), String> {
         let mut problem = String::new();
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_webhook_that_fails_is_named_without_its_token() {
-        // Nothing listens at the port of a listener that is gone.
+        // No process listens on the port of a dropped listener.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

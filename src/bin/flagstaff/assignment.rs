@@ -1,4 +1,4 @@
-//! `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl takes labels away.
+//! Assignments: `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl removes labels.
 
 use flagstaff::{
     Definition,
@@ -13,11 +13,11 @@ use crate::{failure::Failure, name, served, text::clean};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Assignments {
     list: Vec<Assignment>,
-    /// Set for a file, in which a list that stays what it is is not written.
+    /// Set for a file, in which an unchanged list is not written.
     is_of_file: bool,
 }
 
-/// One setting and what becomes of it.
+/// One setting and its change.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Assignment {
     /// The setting, and the members below it: `variants.control`.
@@ -31,7 +31,7 @@ enum Kind {
     Replace,
     Add,
     Remove,
-    /// Takes the setting out, so that the sources below decide it.
+    /// Removes the setting, so that the sources below decide it.
     TakeOut,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     let Some((name, value)) = text.split_once('=') else {
         let name = text.strip_suffix('-').ok_or_else(expected)?;
         if name::field(name).is_none() {
-            return Err(format!("`{name}` is not a setting of a flag that could be taken out"));
+            return Err(format!("`{name}` is not a setting of a flag that can be removed"));
         }
         let path = vec![name.to_owned()];
         return Ok(Assignment { path, kind: Kind::TakeOut, value: String::new() });
@@ -55,10 +55,10 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     if path.iter().any(String::is_empty) {
         return Err(expected());
     }
-    // It would take the value out, and the flag would be one of booleans.
+    // `null` would remove the value, and the flag would be one of booleans.
     if *path == [Field::Value.as_str()] && value.trim() == "null" {
         return Err(
-            "a value cannot be null: `value-` takes it out, and `value='\"null\"'` is a string"
+            "a value cannot be null: `value-` removes it, and `value='\"null\"'` is a string"
                 .to_owned(),
         );
     }
@@ -75,20 +75,20 @@ impl Assignments {
         self.list.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
 
-    /// Returns true if these set or take out `enabled`, which decides in place of a switch that has an end.
+    /// Returns true if these set or remove `enabled`, which replaces a switch that has an end.
     pub(crate) fn name_enabled(&self) -> bool {
         let mut first = self.list.iter().filter_map(|assignment| assignment.path.first());
         first.any(|name| name::field(name) == Some(Field::Enabled))
     }
 
-    /// Returns the settings that are taken out, so that the sources below decide them.
+    /// Returns the settings that are removed, so that the sources below decide them.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
         let taken_out = self.list.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
         taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
     }
 
-    /// Returns these assignments for the flag file. No source is below the file, so a setting that
-    /// is taken out is removed.
+    /// Returns these assignments for the flag file. No source is below the file, so `field-` removes the
+    /// setting.
     pub(crate) fn in_a_file(&self) -> Self {
         let list = self.list.iter().cloned().map(|assignment| match assignment.kind {
             Kind::TakeOut => {
@@ -99,7 +99,7 @@ impl Assignments {
         Self { list: list.collect(), is_of_file: true }
     }
 
-    /// Returns the first list that entries are to be taken out of which only the sources below have, as their
+    /// Returns the first list from which entries are removed that only the sources below have, by their
     /// definition `below` has it. Lists that add up cannot shrink from above.
     pub(crate) fn taken_from_below(
         &self,
@@ -136,7 +136,7 @@ impl Assignments {
             let of_it = self.list.iter().filter(|other| other.path[..1] == assignment.path[..1]);
             if assignment.kind == Kind::TakeOut && of_it.count() > 1 {
                 let name = assignment.path.join(".");
-                return Err(Failure::usage(format!("`{name}` is taken out and set as well")));
+                return Err(Failure::usage(format!("`{name}` is both removed and set")));
             }
             assignment.apply(flag, &there, &mut patch)?;
         }
@@ -155,7 +155,7 @@ impl Assignments {
     }
 }
 
-/// Refuses a value that is `null`, in whatever way it is written. It would take the value away, and the variant would
+/// Refuses a value that is `null`, in any notation. It would remove the value, and the variant would
 /// serve its name.
 fn refuse_null(patch: &Definition) -> Result<(), Failure> {
     let variants = patch.rare().variants.value();
@@ -165,7 +165,7 @@ fn refuse_null(patch: &Definition) -> Result<(), Failure> {
             let name = clean(name);
             Err(Failure::usage(format!("the value of variant `{name}` cannot be null")).hint(
                 format!(
-                    "`variants.{name}=null` takes the variant away, and \
+                    "`variants.{name}=null` removes the variant, and \
                  `variants.{name}.value='\"null\"'` is a string"
                 ),
             ))
@@ -175,7 +175,7 @@ fn refuse_null(patch: &Definition) -> Result<(), Failure> {
 }
 
 impl Assignment {
-    /// Returns true if entries come to a list of this name, or go from it.
+    /// Returns true if entries are added to a list of this name, or removed from it.
     fn changes_list(&self, name: &str) -> bool {
         matches!(self.kind, Kind::Add | Kind::Remove) && self.path == [name]
     }
@@ -205,7 +205,7 @@ impl Assignment {
             _ => return Err(Failure::usage(format!("`{first}` is not a list"))),
         };
         let members = members(first, &self.value).ok_or_else(|| {
-            Failure::usage(format!("`{}` is not a list of what `{first}` has", self.value)).hint(
+            Failure::usage(format!("`{}` is not a list of entries of `{first}`", self.value)).hint(
                 format!("`{first}+=ana,bob` are two, and `{first}+='[\"Doe, Jane\"]'` is one"),
             )
         })?;
@@ -225,13 +225,13 @@ impl Assignment {
         let text = &self.value;
         let name = self.path.join(".");
         let list = || members(&name, text).map(Value::from);
-        // A boolean in quotes is hardly ever meant, and would be stored without an error.
+        // A boolean in quotes is probably a mistake, and would be stored without an error.
         if name::field(&name) == Some(Field::Value) && json(text).is_boolean() {
             let tried = Map::from_iter([(name, json(text))]);
             let read = from_json_object(flag, &tried, UnknownKeys::Reject);
             return read.map(|_| json(text)).map_err(|error| wrong(&error));
         }
-        // A list or a table is hardly ever meant as the string that it would become.
+        // A list or a table is probably not meant as a string, which it would become.
         let is_fact = self.path.len() > 1 && self.path[0] == Field::Metadata.as_str();
         if is_fact && (json(text).is_array() || json(text).is_object() || is_toml(text)) {
             return Err(Failure::usage(format!(
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_not_null() {
+    fn a_value_cannot_be_null() {
         assert!(parse("value=null").unwrap_err().contains("`value-` takes it out"));
         let text = patch(&["value=\"null\""], &Definition::new());
         assert_eq!(Value::Object(text).to_string(), r#"{"value":"null"}"#);
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fact_is_not_a_list() {
+    fn a_fact_cannot_be_a_list() {
         for argument in ["metadata.x=[1]", "metadata.x={\"a\": 1}", "metadata.x={a = 1}"] {
             let assignments = Assignments::new(vec![parse(argument).unwrap()]);
             assert!(assignments.patch("a", None).is_err(), "{argument}");
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_as_many_as_it_has() {
+    fn a_list_has_the_entries_of_its_notation() {
         for (argument, users) in [
             ("allowed_users+=ana,bob", &["ana", "bob"][..]),
             ("allowed_users+= ana , bob ", &["ana", "bob"]),
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_refused_and_a_text_may_look_like_one() {
+    fn a_setting_that_is_not_a_list_is_refused_and_a_string_may_look_like_a_list() {
         for wrong in [
             "allowed_users+=",
             "allowed_users+=a,,b",
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_is_taken_out_or_set() {
+    fn a_setting_is_removed_or_set() {
         let assignments = |arguments: &[&str]| {
             Assignments::new(arguments.iter().map(|argument| parse(argument).unwrap()).collect())
         };
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_or_no_value_of_it_is_refused() {
+    fn an_unknown_setting_or_an_invalid_value_is_refused() {
         for wrong in ["colour=red", "percentage=101", "enabled=maybe", "owner+=x.y", "owner.a+=b"] {
             let assignments = Assignments::new(vec![parse(wrong).unwrap()]);
             let there = Definition::new().owner("ana");

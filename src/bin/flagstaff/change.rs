@@ -237,10 +237,10 @@ impl Act for Override<'_> {
     fn question(&self, flags: usize) -> Option<String> {
         match (self.change, flags) {
             (Change::Finish, 1) => {
-                Some("take away the override, so that the file decides?".to_owned())
+                Some("remove the override, so that the file decides?".to_owned())
             }
             (Change::Unset | Change::Finish, 2..) => {
-                Some(format!("take away the overrides of {flags} flags?"))
+                Some(format!("remove the overrides of {flags} flags?"))
             }
             _ => None,
         }
@@ -386,9 +386,9 @@ async fn refuse_what_was_not_shown(
         true => Ok(()),
         false => Err(Failure::new(
             ExitCode::Changed,
-            "the flags were changed while you were asked, so it would do something else",
+            "the flags were changed while you were asked, so the change would have another effect",
         )
-        .hint("nothing was changed; run it again to see what it would do now")),
+        .hint("nothing was changed; run it again to see its effect now")),
     }
 }
 

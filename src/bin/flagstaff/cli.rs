@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn no_parser_of_the_standard_library_speaks_to_users() {
+    fn no_error_of_a_standard_parser_is_shown_to_users() {
         let mut command = Cli::command();
         command.build();
         let mut found = Vec::new();

@@ -35,10 +35,10 @@ pub(crate) struct ContextArgs {
     /// Attribute, such as plan=pro or seats=12; a string if rules compare strings
     #[arg(long, short, value_name = "NAME=JSON", value_parser = attribute)]
     set: Vec<Attribute>,
-    /// All of it as JSON: {"targetingKey": "ana", "groups": ["beta"], "plan": "pro"}
+    /// Whole context as JSON: {"targetingKey": "ana", "groups": ["beta"], "plan": "pro"}
     #[arg(long, short, value_name = "JSON|@FILE|-")]
     context: Option<String>,
-    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    /// Evaluate at this time: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     pub(crate) as_of: Option<SystemTime>,
 }
@@ -70,8 +70,8 @@ impl ContextArgs {
             match uses.get(name) {
                 Some(Uses { text: true, other: true, .. }) => {
                     output.warning(format!(
-                        "rules compare `{name_shown}` with texts and with others; here it is {value}, and \
-                         --set '{name_shown}=\"{text_shown}\"' makes it a text"
+                        "rules compare `{name_shown}` with strings and with other values; here it is {value}, and \
+                         --set '{name_shown}=\"{text_shown}\"' makes it a string"
                     ));
                     context
                 }
@@ -137,8 +137,7 @@ pub(crate) fn boxed(context: &Context<'_>) -> Option<&'static str> {
 
 pub(crate) fn boxed_warning(name: &str) -> String {
     format!(
-        "`{name}` of a context is one attribute like any other, and what is in it counts for nothing else: \
-         contexts are flat, {{\"targetingKey\": \"ana\", \"plan\": \"pro\"}}"
+        "`{name}` of a context is a plain attribute, and the names in it are not attributes: contexts are flat, {{\"targetingKey\": \"ana\", \"plan\": \"pro\"}}"
     )
 }
 
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_json_is_a_text() {
+    fn a_value_that_is_not_json_is_a_string() {
         assert_eq!(attribute("seats=12").unwrap().value, Json::from(12));
         assert_eq!(attribute("plan=pro").unwrap().value, Json::from("pro"));
         assert_eq!(attribute("plan=\"12\"").unwrap().value, Json::from("12"));
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_of_attributes_is_noticed() {
+    fn nested_attributes_are_detected() {
         let boxed = |json: Json| {
             let Json::Object(object) = json else { unreachable!() };
             boxed(&from_json(object).unwrap())

@@ -36,7 +36,7 @@ fn compare(
 ) {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     for name in before.keys().chain(added) {
-        // A null is not a value: a stronger source takes the setting away with it.
+        // A null is not a value: with it, a stronger source removes the setting.
         let [before, after] =
             [before, after].map(|side| side.get(name).filter(|value| !value.is_null()));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -96,7 +96,7 @@ impl Difference {
     }
 }
 
-/// A line for each, in colours that are taken away where none are shown.
+/// Returns a line for each difference, in colours that are removed if none are shown.
 pub(crate) fn text(differences: &[Difference]) -> String {
     let width = differences.iter().map(|difference| difference.path.len()).max().unwrap_or(0);
     let mut text = String::new();

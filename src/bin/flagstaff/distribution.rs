@@ -32,7 +32,7 @@ const FEWEST: f64 = 5.0;
 /// A place in a flag at which users are drawn, in the order of the evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// The rule with this index, and the name that people call it by.
+    /// The rule with this index, and its name for people.
     Rule(usize, String),
     Percentage,
     Traffic,
@@ -46,7 +46,7 @@ pub(crate) struct Drawn {
     pub(crate) by: String,
     /// The users who reached it.
     pub(crate) users: u64,
-    /// Those who had nothing to draw by, and so are out.
+    /// The users without a unit to draw by, for whom the flag is off.
     pub(crate) without_unit: u64,
     /// The outcomes in their order, and the declared share of each, from 0 to 1.
     declared: Vec<(String, f64)>,
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn every_draw_is_compared_among_those_who_reach_it() {
+    fn every_draw_is_compared_among_the_users_who_reach_it() {
         let text = "[flags.a]\npercentage = 20\nallowed_groups = [\"staff\"]\n\
                     variants = { x = 1, y = 3, z = 0 }\ntraffic = 50\n\
                     [[flags.a.rules]]\nname = \"pros\"\nwhen = { plan = \"pro\" }\nserve = \"50%\"\n";

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forced_on_is_one_word() {
+    fn forced_on_is_shown_as_one_word() {
         let mut forced = to_json(&Definition::forced(true));
         assert_eq!(settings(&forced), "on");
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rollout_is_said_in_a_few_words() {
+    fn a_rollout_is_summarized_in_one_line() {
         assert_eq!(
             said(&json!({ "rollout": {
                 "stages": [{ "percentage": 1, "for": "2h" }, { "percentage": 100 }],

@@ -191,7 +191,7 @@ fn stored(error: &(dyn Error + 'static), cause: &BackendError) -> Failure {
         (told.code, told.kind, told.redis) = (of_cause.code, of_cause.kind, of_cause.redis);
     }
     failure.hint(format!(
-        "the change stays; {} lists it, and {} takes it back",
+        "the change stays; {} lists it, and {} undoes it",
         paste::command("history", ""),
         paste::command("undo", "REVISION"),
     ))

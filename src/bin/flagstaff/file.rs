@@ -199,7 +199,7 @@ pub(crate) fn refuse_failing_tests(
     }
     session.output.report(document.file().test(now).diagnostics());
     Err(Failure::refused(format!(
-        "{} of the file would fail then, and services would keep what they have",
+        "{} of the file would fail then, and services would keep their definitions",
         count(caused, "test"),
     ))
     .hint("change the tests first, or with it; nothing was written"))
@@ -242,7 +242,7 @@ pub(crate) fn create(
     text: &str,
 ) -> Result<(), Failure> {
     TextFile::create(path, text)?;
-    tell_written(session, leave, "made", path);
+    tell_written(session, leave, "created", path);
     Ok(())
 }
 
@@ -256,7 +256,7 @@ impl From<TextFileError> for Failure {
     fn from(error: TextFileError) -> Self {
         match &error {
             TextFileError::Changed { .. } => Self::of(ExitCode::Changed, &error)
-                .hint("nothing was written; run it again to go by what the file says now"),
+                .hint("nothing was written; run it again to use the file as it is now"),
             TextFileError::Read { .. } => Self::of(ExitCode::Usage, &error),
             _ => Self::of(ExitCode::Refused, &error),
         }

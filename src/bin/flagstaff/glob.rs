@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_no_glob_and_half_a_glob_is_an_error() {
+    fn a_plain_name_is_not_a_glob_and_an_incomplete_glob_is_an_error() {
         assert!(Pattern::parse("new_checkout").is_none());
         assert!(Pattern::parse("new_[a").unwrap().is_err());
     }

@@ -15,7 +15,7 @@ use crate::{
     text::{clean, count},
 };
 
-/// The leave to change something in a place. Whatever writes takes one, and [`ask`] alone gives it.
+/// The permission to change something in a place. Every write takes one, and only [`ask`] returns one.
 #[derive(Debug)]
 pub(crate) struct Leave {
     /// The reason of the change.
@@ -27,10 +27,10 @@ pub(crate) struct Leave {
 /// The options of commands that change a file, for places that ask.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GuardArgs {
-    /// Reason, for a place that needs one
+    /// Reason, for a place that requires one
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Do not ask, in a protected place
+    /// Do not ask for confirmation in a protected place
     #[arg(long, short)]
     pub(crate) yes: bool,
 }
@@ -162,7 +162,7 @@ pub(crate) fn ask(
     }
     if !is_terminal {
         return Err(Failure::refused(guard.sentence())
-            .hint("without a terminal, it is changed with `--yes` and `--reason` alone"));
+            .hint("without a terminal, changing it takes `--yes` and `--reason`"));
     }
     for question in questions {
         anstream::eprintln!("{}", painted(HEADER, question));

@@ -11,7 +11,7 @@ use crate::{
 /// Reads the name of a flag, which is anything but nothing: an unset variable of a script names none.
 pub(crate) fn flag(text: &str) -> Result<String, String> {
     match text.is_empty() {
-        true => Err("the name of a flag is not empty".to_owned()),
+        true => Err("the name of a flag cannot be empty".to_owned()),
         false => Ok(text.to_owned()),
     }
 }
@@ -31,7 +31,7 @@ fn assigned(text: &str) -> Option<Field> {
     field(path.split('.').next()?)
 }
 
-/// Refuses what names a setting of the flag before it, or sets one, and names no flag.
+/// Refuses arguments that name or set a setting of the flag before them, instead of naming a flag.
 pub(crate) fn refuse_settings(names: &[String], flags: &Snapshot) -> Result<(), Failure> {
     refuse_settings_but(names, |name| flags.info(name).is_some())
 }
@@ -45,7 +45,7 @@ pub(crate) fn refuse_settings_but(
     if let Some(assignment) = names.iter().filter(is_assignment).find(|name| !is_flag(name)) {
         let flag = names.iter().find(|name| !is_assignment(name));
         return Err(Failure::usage(format!(
-            "`{}` has the form of an assignment, and this takes the names of flags",
+            "`{}` has the form of an assignment, and this command takes names of flags",
             clean(assignment)
         ))
         .hint(set(flag.map_or("FLAG", String::as_str), assignment)));
@@ -53,28 +53,28 @@ pub(crate) fn refuse_settings_but(
     let Some((flag, rest)) = names.split_first() else { return Ok(()) };
     match rest.iter().find(|name| field(name).is_some() && !is_flag(name)) {
         Some(setting) => Err(Failure::usage(format!(
-            "`{setting}` is a setting, and this takes the names of flags"
+            "`{setting}` is a setting, and this command takes names of flags"
         ))
         .hint(format!(
-            "{} changes that setting alone",
+            "{} changes only that setting",
             paste::command("set", &format!("{} {setting}=VALUE", text::word(flag)))
         ))),
         None => Ok(()),
     }
 }
 
-/// Refuses whatever may be a setting of the flag before it, be it a flag as well: what is taken away
-/// is gone.
+/// Refuses arguments that may be a setting of the flag before them, even if they are flags, too: a removed
+/// override is lost.
 pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failure> {
     let Some((flag, rest)) = names.split_first() else { return Ok(()) };
     let setting = |name: &str| field(name).or_else(|| assigned(name));
     match rest.iter().find_map(|name| Some((name, setting(name)?))) {
         Some((name, setting)) => Err(Failure::usage(format!(
-            "`{}` is a setting, and this takes away all that is said about a flag",
+            "`{}` is a setting, and this command removes the whole override of a flag",
             clean(name)
         ))
         .hint(format!(
-            "{} takes that setting alone out of the override; a flag of that name goes first, or alone",
+            "{} removes only that setting from the override; name a flag of that name first, or alone",
             paste::command("set", &format!("{} {}-", text::word(flag), setting.as_str()))
         ))),
         None => Ok(()),
@@ -87,11 +87,11 @@ fn set(flag: &str, assignment: &str) -> String {
     match assigned(assignment).map(Field::as_str) {
         Some(field) if assignment.ends_with('-') => {
             let set = paste::command("set", &format!("{flag} {field}-"));
-            format!("{set} takes that setting alone out of the override")
+            format!("{set} removes only that setting from the override")
         }
         Some(field) => {
             let set = paste::command("set", &format!("{flag} {field}=VALUE"));
-            format!("{set} changes that setting alone")
+            format!("{set} changes only that setting")
         }
         None => {
             let set = paste::command("set", &format!("{flag} FIELD=VALUE"));

@@ -1,4 +1,4 @@
-//! Numbers of the command line, and the errors of what is not one.
+//! Numbers on the command line, and the errors of other values.
 
 use std::{num::NonZeroUsize, str::FromStr};
 

@@ -19,7 +19,7 @@ use crate::{
     table, variable,
 };
 
-/// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
+/// The version of all shapes in JSON. It grows when a member is removed or changes its meaning.
 const VERSION: u32 = 1;
 
 /// The number of messages of a kind that are printed at most: a store may have ten thousand odd values.
@@ -29,7 +29,7 @@ pub(crate) const MOST: usize = 20;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Form [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
+    /// Output format [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
     #[arg(long, short, global = true, value_name = "FORM")]
     output: Option<Format>,
     /// Colours [default: auto, which is on terminals without NO_COLOR]
@@ -41,7 +41,7 @@ pub(crate) struct OutputArgs {
         hide_default_value = true
     )]
     color: When,
-    /// Print no notes and no hints; warnings and errors stay
+    /// Print warnings and errors, but no notes and no hints
     #[arg(long, short, global = true)]
     quiet: bool,
 }
@@ -102,11 +102,11 @@ pub(crate) struct Row {
 enum LeftOut {
     None,
     Notes,
-    /// They were printed before.
+    /// No messages, since they were printed before.
     Warnings,
 }
 
-/// Prints.
+/// The printer of a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Format,
@@ -121,9 +121,9 @@ impl Output {
                 let forms =
                     Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
                 let forms: Vec<_> = forms.map(|form| format!("`{}`", form.get_name())).collect();
-                let why = format!("`{form}` is not a form of output");
+                let why = format!("`{form}` is not an output format");
                 variable::bad("FLAGSTAFF_OUTPUT", &why)
-                    .hint(format!("the forms are {}", forms.join(", ")))
+                    .hint(format!("the formats are {}", forms.join(", ")))
             })?),
             None => None,
         };
@@ -251,7 +251,7 @@ impl Output {
         Ok(())
     }
 
-    /// Something beside the data.
+    /// Prints a note beside the data.
     pub(crate) fn note(&self, text: impl Display) {
         if self.left_out >= LeftOut::Notes {
             return;
@@ -301,7 +301,7 @@ impl Output {
         anstream::eprintln!("{}: {}", painted(HINT, "hint"), Untrusted::new(&text).lines());
     }
 
-    /// Something that is not as it should be, and that the command can do without.
+    /// Prints a warning: a problem that does not stop the command.
     pub(crate) fn warning(&self, text: impl Display) {
         if self.left_out == LeftOut::Warnings {
             return;

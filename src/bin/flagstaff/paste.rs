@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_stand_where_they_are_options() {
+    fn pasted_options_come_before_a_separator() {
         assert_eq!(with("--at a", "undo", "42"), "flagstaff undo 42 --at a");
         assert_eq!(with("--at a", "unset", "-- --all"), "flagstaff unset --at a -- --all");
         assert_eq!(with("", "history", ""), "flagstaff history");

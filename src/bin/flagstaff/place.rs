@@ -90,10 +90,10 @@ pub(crate) struct Place {
     /// JSON keys, one per flag, instead of a hash
     #[arg(long, global = true, value_name = "PREFIX", conflicts_with = "key")]
     key_prefix: Option<String>,
-    /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
+    /// Prefix of environment variables to read, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
     #[arg(long, global = true, value_name = "PREFIX")]
     env_prefix: Option<String>,
-    /// Place of flagstaff.toml; other options win for one value [env: FLAGSTAFF_AT]
+    /// Place of flagstaff.toml; other options override its values [env: FLAGSTAFF_AT]
     #[arg(long, global = true, value_name = "PLACE", add = completion::places())]
     pub(crate) at: Vec<String>,
     #[arg(skip)]
@@ -160,7 +160,7 @@ impl Place {
             [name] => name,
             [..] => {
                 return Err(Failure::usage("`--at` names one place")
-                    .hint("`diff` alone takes two, and compares them"));
+                    .hint("only `diff` takes two, and compares them"));
             }
         };
         self.of(Some(name), output)
@@ -285,14 +285,14 @@ impl Place {
             }
             [name] => Ok(Some(name.clone())),
             [..] => Err(Failure::usage("`--environment` names one environment")
-                .hint("`diff` alone takes two, and compares them")),
+                .hint("only `diff` takes two, and compares them")),
         }
     }
 
     /// Refuses an environment that no flag file of the place has. A file that cannot be read is left to the command.
     pub(crate) fn refuse_unknown_environment(&self) -> Result<(), Failure> {
         let Some(environment) = self.environment_name()? else { return Ok(()) };
-        // What comes out of a pipe is not there to be read twice.
+        // The content of a pipe cannot be read twice.
         let paths = self.paths().into_iter().filter(|path| path.is_file());
         let files = paths.filter_map(|path| declared(vec![path], None).ok()).flatten().collect();
         chosen(files, &environment).map(drop)
@@ -315,7 +315,7 @@ impl Place {
                 "there is no flags.toml here or in a directory above, and the answer depends on what it \
                  declares",
             )
-            .hint("name the file of the services with `--file`; `--no-file` says that they have none")),
+            .hint("name the file of the services with `--file`; use `--no-file` if they have none")),
             false => Ok(()),
         }
     }
@@ -324,8 +324,7 @@ impl Place {
     fn tell_without_file(&self, output: &Output) {
         if self.lacks_file() {
             output.warning(
-                "there is no flags.toml here or in a directory above, so what it declares does not count: \
-                 name it with `--file`; `--no-file` says that there is none",
+                "there is no flags.toml here or in a directory above, so declared flags are ignored: name it with `--file`, or use `--no-file` if there is none",
             );
         }
     }
@@ -404,8 +403,10 @@ impl Place {
             [] => Err(Failure::usage("there is no flags.toml here or in a directory above")
                 .hint("name one with `--file`, or make one with `flagstaff init`")),
             [path] => Ok(path.clone()),
-            [..] => Err(Failure::usage("this is about one flag file, and `--file` names several")
-                .hint("name the one that is meant, with one `--file`")),
+            [..] => Err(Failure::usage(
+                "this command works on one flag file, and `--file` names several",
+            )
+            .hint("name one of them with `--file`")),
         }
     }
 
@@ -437,7 +438,7 @@ impl Place {
                 let shown = files.iter().map(shown).collect::<Vec<_>>().join(" or ");
                 let failure =
                     Failure::usage(format!("there is no flag `{}` in {shown}", clean(flag)));
-                return Err(failure.hint("name the file that is meant, with one `--file`"));
+                return Err(failure.hint("name one of them with `--file`"));
             };
             if found.is_some_and(|found| found != file.path) {
                 let message = "these flags are in different files, and one is edited at a time";
@@ -567,9 +568,8 @@ impl Place {
             let problem = unset.iter().next();
             let problem =
                 problem.map(|it| format!("{} ({}:{})", it.message, unset.name(), it.location));
-            return Err(Failure::usage(clean(&problem.unwrap_or_default())).hint(
-                "`--redis` names the store without it; `--no-redis` does without the store",
-            ));
+            return Err(Failure::usage(clean(&problem.unwrap_or_default()))
+                .hint("`--redis` names the store without it; `--no-redis` ignores the store"));
         }
         let redis = match (&*urls, &*sentinels) {
             ([], []) => return Ok(None),
@@ -656,7 +656,7 @@ impl Place {
         match self.flags(output).await {
             Ok(flags) => Ok((flags, ExitCode::Done)),
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
-                let failure = failure.hint("this is what the other sources say");
+                let failure = failure.hint("these are the answers of the other sources");
                 let code = output.failure(&failure);
                 Ok((self.without_store().flags(output).await?, code))
             }
@@ -681,8 +681,7 @@ impl Place {
     pub(crate) fn tell_without_store(&self, output: &Output) {
         if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
-                "note: no store is named (--redis or REDIS_URL), so overrides do not count; \
-                 --no-redis says so",
+                "note: no store is named (--redis or REDIS_URL), so overrides are ignored; --no-redis silences this note",
             );
         }
     }
@@ -745,18 +744,18 @@ impl Place {
         output: &Output,
     ) -> Result<Single, Failure> {
         let Some(redis) = self.redis()? else { return Err(failure) };
-        // One more makes a store no worse that has too many.
+        // One more field does no harm to a store that has too many.
         let redis = match failure.redis() {
             Some(RedisErrorKind::TooManyFields) => redis.max_fields(usize::MAX),
             _ => redis,
         };
         let Ok(single) = Single::read(redis.handle(), names).await else { return Err(failure) };
         output.warning(format!(
-            "the store cannot be read as a whole, so nothing else in it counts here: {}",
+            "the store cannot be read as a whole, so its other flags are ignored here: {}",
             failure.text()
         ));
         output.hint(
-            "services that cannot read it either keep what they have; `--wait` tells which have the change",
+            "services that cannot read it either keep their flags; `--wait` shows which have the change",
         );
         Ok(single)
     }
@@ -919,7 +918,7 @@ pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Fa
 fn environment(name: &str) -> Result<String, &'static str> {
     match name.trim() == name && !name.is_empty() {
         true => Ok(name.to_owned()),
-        false => Err("an environment has a name, without white space around it"),
+        false => Err("the name of an environment cannot be empty or have white space around it"),
     }
 }
 
@@ -993,7 +992,7 @@ async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     }
     sleep(WHILE).await;
     match redis.history(None, 1).await.map_err(Failure::from) {
-        // Nor need the log be readable.
+        // The log need not be readable either.
         Err(failure) if failure.redis() == Some(RedisErrorKind::Permission) => Ok(()),
         Err(failure) => Err(failure),
         Ok(_) => Ok(()),
@@ -1030,7 +1029,7 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
         rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
     let (number, of) = (left_out.len(), clean(name));
     if number == 0 {
-        // Such as a table that is not one.
+        // For example, `flags` is not a table.
         let mistakes = file.diagnostics().concerning(file.environment());
         return output.warning(mistakes.summary());
     }

@@ -139,7 +139,7 @@ impl Chosen {
     }
 }
 
-/// The way to do without the file.
+/// The hint for running a command without the file.
 const HINT: &str = "a command without `--at` whose options name the file and the store needs no flagstaff.toml: \
                     `--file` or `--no-file`, and `--redis` or `--no-redis`";
 
@@ -154,10 +154,10 @@ fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
     }
 }
 
-/// Warns of mistakes that the command can do without.
+/// Warns of mistakes that do not stop the command.
 fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
     output.warning(format!(
-        "`{}` cannot be used, so a change is asked about as in a protected place: {why}",
+        "`{}` cannot be used, so a change needs a confirmation as in a protected place: {why}",
         clean(shown)
     ));
 }

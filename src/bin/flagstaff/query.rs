@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_and_facts_are_asked_by_their_names() {
+    fn flags_are_filtered_by_marks_and_facts() {
         let facts = Metadata::from([("issue", "PAY-412")]).with("tier", 1).with("old", true);
         let flag = Definition::new().permanent(true).client(true).metadata(facts);
 
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exclamation_mark_is_the_opposite() {
+    fn an_exclamation_mark_inverts_a_filter() {
         let flag = Definition::new().owner("payments").tags(["x", "y"]).permanent(true);
 
         assert!(holds("!owner=search !tag=z !off !client !metadata.issue !expires<14d", &flag));
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_query_says_is_refused() {
+    fn an_invalid_query_is_refused() {
         let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
 
         for wrong in [

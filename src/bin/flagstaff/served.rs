@@ -30,7 +30,7 @@ pub(crate) fn refuse(
     let Err(other) = below.check_type(patch) else { return Ok(()) };
     let (before, new) = (other.before(), other.after());
     let message = format!("flag `{}` serves {before}, and this is {new}", clean(flag));
-    let hint = "the code that asks for a flag expects one type; a new flag can have another one";
+    let hint = "the code that evaluates a flag expects one type; use a new flag for another type";
     Err(Failure::usage(message).hint(hint))
 }
 

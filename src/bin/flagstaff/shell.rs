@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_of_bash_is_the_text_again() {
+    fn bash_reads_a_quoted_word_as_the_original_string() {
         for text in
             ["new_checkout", "new_checkout;touch X;#", "a b", "$(id)`id`", "it's \"so\"", "*?[a]~!"]
         {

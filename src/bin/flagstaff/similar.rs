@@ -1,4 +1,4 @@
-//! Names that were meant, perhaps.
+//! Suggestions of similar names.
 
 use flagstaff::{Context, Snapshot};
 

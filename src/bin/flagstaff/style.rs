@@ -1,4 +1,4 @@
-//! Colours of what people read. They are taken away again where none are shown.
+//! Colours of output for people. They are removed again if no colours are shown.
 
 use std::fmt::Display;
 

@@ -201,7 +201,7 @@ beta
     }
 
     #[test]
-    fn states_and_headings_have_colours_and_texts_have_none() {
+    fn only_states_and_headings_have_colours() {
         let lines = headed(COLUMNS, &rows(), None);
 
         assert!(lines.starts_with("\u{1b}[1mFLAG"), "{lines:?}");

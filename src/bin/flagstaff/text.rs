@@ -1,7 +1,7 @@
 //! Strings for people.
 
 use flagstaff::text::Untrusted;
-/// Escapes whatever breaks a line, a column or a terminal.
+/// Escapes every character that would break a line, a column or a terminal.
 pub(crate) use flagstaff::text::line as clean;
 use serde_json::error::Category;
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_json_is_told_in_words() {
+    fn a_mistake_in_json_is_described() {
         let problem = |text: &str| {
             json_problem(&serde_json::from_str::<serde_json::Map<_, _>>(text).unwrap_err())
         };

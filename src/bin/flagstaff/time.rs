@@ -23,15 +23,14 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-21".len());
     let day = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
     day.map(|day| day.timestamp().into()).ok_or_else(|| {
-        "expected an instant such as `2026-11-21T09:00:00Z`, a day such as `2026-11-21`, or so long from now \
-         such as `+2h`"
+        "expected an instant such as `2026-11-21T09:00:00Z`, a day such as `2026-11-21`, or a time from now such as `+2h`"
             .to_owned()
     })
 }
 
 /// Parses a duration: `90s`, `1h`, `1h30m`, `14d`, `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected how long, such as `90s`, `1h` or `14d`".to_owned();
+    let expected = || "expected a duration, such as `90s`, `1h` or `14d`".to_owned();
     let far = || "longer than the calendar, which ends in the year 9999".to_owned();
     let span: Span = text.parse().map_err(|_| {
         // With small numbers, this form is a length of time.
@@ -45,7 +44,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let days = SpanRelativeTo::days_are_24_hours();
     match span.to_duration(days).map(Duration::try_from) {
         Ok(Ok(long)) => Ok(long),
-        Ok(Err(_)) => Err("a length of time is not negative".to_owned()),
+        Ok(Err(_)) => Err("a duration cannot be negative".to_owned()),
         Err(_) => Err(expected()),
     }
 }

@@ -90,11 +90,11 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
         false => format!("`{flag}`, which `{asked}` needs,"),
     };
     Err(Failure::usage(format!(
-        "what `{source}` has for {whose} cannot be read, so the answer is not known"
+        "the value in `{source}` of {whose} cannot be read, so the answer is unknown"
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; {} removes it",
+        "services keep its last value, or have it off; {} removes it",
         paste::command("unset", &word),
     )))
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{failure::Failure, text::clean};
 
-/// All of them. `USER` is not ours: one that cannot be read is as good as none.
+/// All variables. `USER` belongs to the system: one that cannot be read counts as unset.
 const VARIABLES: &[&str] = &[
     "FLAGSTAFF_AT",
     "FLAGSTAFF_AUTHOR",
@@ -27,7 +27,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     }
 }
 
-/// The value of a variable; an empty one is as good as none.
+/// Returns the value of a variable; an empty one counts as unset.
 pub(crate) fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -37,7 +37,7 @@ pub(crate) fn path(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The failure of a variable with a value that means nothing.
+/// Returns the failure of a variable whose value is not valid.
 pub(crate) fn bad(name: &str, why: &str) -> Failure {
     Failure::usage(format!("environment variable `{name}` cannot be used: {}", clean(why)))
 }

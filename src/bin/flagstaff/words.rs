@@ -1,4 +1,4 @@
-//! Commands that were meant, when another word was typed.
+//! Suggestions of commands for words that are not commands.
 
 use clap::{
     Command,
@@ -78,7 +78,7 @@ pub(crate) fn meant(word: &str, command: &Command) -> Vec<String> {
     near.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Puts what is meant in the place of what clap suggests for an unknown command.
+/// Replaces the suggestion of clap for an unknown command with the command that is meant.
 pub(crate) fn suggest(error: &mut clap::Error, all: &Command) {
     let ErrorKind::InvalidSubcommand = error.kind() else { return };
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
@@ -100,7 +100,7 @@ mod tests {
     use crate::cli::Cli;
 
     #[test]
-    fn a_word_of_another_tool_suggests_the_command_that_does_it() {
+    fn a_verb_of_another_tool_suggests_the_matching_command() {
         let command = Cli::command();
         let meant = |word: &str| meant(word, &command);
 
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_stands_for_a_command_and_is_none() {
+    fn every_verb_of_another_tool_maps_to_a_command_and_is_not_one() {
         let command = Cli::command();
 
         for (word, meant) in WORDS {

@@ -56,8 +56,8 @@ impl Tracer<'_, '_> {
         NestedTrace(Box::new(self.trace(condition, wanted)))
     }
 
-    /// Traces a condition that must not be true. Evaluation checks the state of each flag in an
-    /// outermost one before it evaluates that.
+    /// Traces a condition that must not be true. Evaluation checks the state of each flag in an outermost
+    /// `unless` before it evaluates the condition.
     fn unless(&mut self, condition: &Condition) -> ConditionTrace {
         let is_nested = std::mem::replace(&mut self.in_unless, true);
         if !is_nested {

@@ -1,7 +1,7 @@
 //! Explanations: the whole trace of one evaluation.
 //!
-//! [`Flags::explain`] makes an [`Explanation`], which is data. Printed, it is for people, the
-//! answer first. Serialized, it is the same for programs, in the JSON of `flagstaff explain`.
+//! [`Flags::explain`] makes an [`Explanation`], which is data. Its `Display` form is for people, the
+//! answer first. Serialized, it is the JSON of `flagstaff explain`, for programs.
 //!
 //! [`Flags::explain`]: crate::Flags::explain
 
@@ -27,10 +27,10 @@ use crate::{
 
 /// An explanation of the answer of one flag for one context. Made by [`Flags::explain`].
 ///
-/// It names values of the context: [`redact`](Self::redact) and [`redact_all`](Self::redact_all)
-/// take them out.
+/// An explanation contains values of the context. [`redact`](Self::redact) and
+/// [`redact_all`](Self::redact_all) remove them.
 ///
-/// It serializes as an object with these members in camel case, `flag` being the key. A member that does
+/// It serializes as an object with these members in camel case; `flag` is the key. A member that does
 /// not apply is missing. A value of the context is `{"value": …}`, `{"missing": true}` or
 /// `{"redacted": true}`, and percentages are numbers from 0 to 100.
 ///
@@ -61,35 +61,35 @@ pub struct Explanation {
     /// The flag key.
     #[serde(rename = "flag")]
     pub key: String,
-    /// The generation that was asked.
+    /// The generation of the flags that was evaluated.
     pub generation: u64,
     /// The answer: on or off, and the reason.
     pub answer: Answer<bool>,
     /// The reason in a sentence: `rule 2 "german pros" matches and serves off`.
     pub because: String,
-    /// The location of what decided, if its source has locations.
+    /// The location of the setting that decided, if its source has locations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The constant that is served, or the value, or else the name, of the variant, and the reason for that
-    /// one. `None` for a flag without either.
+    /// The value that is served, and the reason for it: the constant, or the value of the variant. A variant
+    /// without a value has its name as value. `None` for a flag without a constant and without variants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Answer<Value<'static>>>,
-    /// The first rule before what decided that failed on exactly one comparison.
+    /// The first rule that failed on exactly one comparison, before the step that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<NearMiss>,
     /// A flag with a similar name, if no source has this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub similar: Option<String>,
-    /// The context that asked.
+    /// The context of the evaluation.
     pub asked_by: Asker,
     /// The sources, strongest first.
     pub sources: Vec<SourceTrace>,
     /// The settings merged from all sources, each with the source that it comes from.
     pub settings: Vec<SettingTrace>,
-    /// The facts that the flag carries along.
+    /// The facts about the flag for people and other tools.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// The steps of the evaluation that the flag has, in their order.
+    /// The steps of the evaluation that apply to the flag, in their order.
     pub steps: Vec<Step>,
 }
 
@@ -97,15 +97,15 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Shown {
-    /// The context lacks it.
+    /// The context lacks the value.
     Missing,
     /// The value.
     Value(Value<'static>),
-    /// A value that was taken out.
+    /// A value that was removed.
     Redacted,
 }
 
-/// The context that asked, as an [`Explanation`] shows it.
+/// The context of the evaluation, as an [`Explanation`] shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -126,13 +126,13 @@ pub struct Asker {
 pub struct SourceTrace {
     /// The name of the source.
     pub source: &'static str,
-    /// The entry of the source, if it has one that can be read.
+    /// The entry of the source, if there is one and it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Said>,
-    /// The reason why the stored value cannot be read. The entry above is then the last good one, if there was one.
+    /// The reason why the stored value cannot be read. Then `says` is the last good entry, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
+    /// A warning if the entry is neither on nor off, which its writer may not expect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
     /// The location of the entry: a line of a file, a key in Redis, the name of a variable.
@@ -175,8 +175,8 @@ impl From<&Entry> for Said {
 pub struct SettingTrace {
     /// The setting.
     pub field: Field,
-    /// The value, in short, with the names in lists only counted. `None` if a source removed the setting of
-    /// those below it.
+    /// The value, in short. Names in lists are only counted. `None` if a source removed the setting of the
+    /// sources below it.
     pub value: Option<String>,
     /// The strongest source that has the setting.
     pub source: &'static str,
@@ -199,13 +199,13 @@ pub struct Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It left the decision to the next one.
+    /// The step left the decision to the next one.
     Passed,
-    /// It decided on or off.
+    /// The step decided on or off.
     Decided,
-    /// It was decided before.
+    /// An earlier step decided.
     NotReached,
-    /// It chose the variant, which is another question than on or off.
+    /// The step chose the variant, after an earlier one decided on or off.
     Served,
 }
 
@@ -234,17 +234,17 @@ pub enum Check {
     Enabled(bool),
     /// The active window: `true` if the time is inside.
     Active(bool),
-    /// The flags that it requires, up to the first that is not met. Where all of them have to be on or to
-    /// serve one variant, these are also the flags that those require.
+    /// The flags that are required, up to the first that is not as required. If all of them have to be on or to
+    /// serve one variant, the list also has the flags that they require in turn.
     Requires(Vec<RequirementTrace>),
     /// A list of users or groups.
     #[non_exhaustive]
     List {
         /// The setting of the list.
         field: Field,
-        /// The number of names on it.
+        /// The number of names on the list.
         names: usize,
-        /// The targeting key, or the group, that is on it.
+        /// The targeting key or the group that is on the list.
         found: Option<Shown>,
     },
     /// The rules.
@@ -259,14 +259,14 @@ pub enum Check {
         /// The draw, if there was one.
         draw: Option<DrawTrace>,
     },
-    /// The value that is served to all.
+    /// The value that is served to all users.
     Value(Value<'static>),
-    /// The variant that is served to all, without a draw.
+    /// The variant that is served to all users, without a draw.
     #[non_exhaustive]
     Serve {
         /// The name.
         variant: String,
-        /// `false` if the flag has no such variant, which is off.
+        /// `false` if the flag has no such variant. Then the flag is off.
         is_known: bool,
     },
     /// The variants.
@@ -274,9 +274,9 @@ pub enum Check {
     Variants {
         /// The variant that is served, if one is.
         served: Option<&'static str>,
-        /// All of them.
+        /// All variants.
         arms: Vec<ArmTrace>,
-        /// The share of users who are drawn into them.
+        /// The share of users who are drawn into variants.
         traffic: Percentage,
         /// The draw for that share, if there was one.
         traffic_draw: Option<DrawTrace>,
@@ -295,12 +295,12 @@ pub struct RequirementTrace {
     pub state: RequiredState,
     /// `true` if the flag is as required.
     pub is_met: bool,
-    /// The answer of that flag; `None` if no source has it. What that flag requires is left out where it is
-    /// in the list itself.
+    /// The answer of that flag; `None` if no source has it. If the flags that it requires are in the list
+    /// themselves, this answer ignores them.
     pub answer: Option<Answer<bool>>,
 }
 
-/// A flag that a condition asks for, and its answer.
+/// A flag that a condition depends on, and its answer.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct FlagTrace {
@@ -332,10 +332,10 @@ pub struct RuleTrace {
     pub place: Option<String>,
     /// The value, variant or share that the rule serves.
     pub serve: Serve,
-    /// `true` if it matches; `None` if an earlier rule did.
+    /// `true` if the rule matches; `None` if an earlier rule did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<bool>,
-    /// The condition, and what was seen; `None` if an earlier rule matches.
+    /// The condition, and the values that it was compared with; `None` if an earlier rule matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<ConditionTrace>,
     /// The condition that must not be true, if the rule has one.
@@ -346,7 +346,7 @@ pub struct RuleTrace {
     pub draw: Option<DrawTrace>,
 }
 
-/// A condition, and what was seen.
+/// A condition, and the values that it was compared with.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ConditionTrace {
@@ -379,7 +379,7 @@ impl Deref for NestedTrace {
     }
 }
 
-/// One comparison, and what was seen.
+/// One comparison, and the value that it was made with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -388,7 +388,7 @@ pub struct ComparisonTrace {
     pub attribute: String,
     /// The operator.
     pub operator: Operator,
-    /// The operand. It is redacted with the attribute: if the two are equal, it says as much.
+    /// The operand. If the attribute is redacted, so is the operand: an equal operand would reveal the value.
     pub operand: Shown,
     /// The treatment of upper and lower case.
     #[serde(
@@ -397,7 +397,7 @@ pub struct ComparisonTrace {
         skip_serializing_if = "serialize::is_exact"
     )]
     pub case: Case,
-    /// `true` if strings are compared as the numbers that they are.
+    /// `true` if strings are compared as numbers.
     #[serde(
         rename = "as",
         serialize_with = "serialize::as_number",
@@ -406,7 +406,7 @@ pub struct ComparisonTrace {
     pub reads_numbers: bool,
     /// The value in the context.
     pub seen: Shown,
-    /// `true` if it holds; `None` if the attribute is missing or of a type that cannot be compared.
+    /// `true` if the comparison holds; `None` if the attribute is missing or has a type that cannot be compared.
     pub holds: Option<bool>,
     /// `true` if the evaluation needed it. The others are compared for the explanation only.
     pub was_needed: bool,
@@ -421,16 +421,16 @@ pub struct DrawTrace {
     pub by: String,
     /// The value in the context.
     pub seen: Shown,
-    /// The position of the bucket, rounded down to four decimals; `None` if there is nothing to draw it by.
+    /// The position of the bucket, rounded down to four decimals; `None` if the context lacks the attribute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Percentage>,
-    /// Buckets below this are inside; for variants, everything is.
+    /// The threshold: buckets below it are inside. For variants, all buckets are.
     pub threshold: Percentage,
     /// `true` if the bucket is inside.
     pub is_inside: bool,
 }
 
-/// A variant, and the buckets that it is served to.
+/// A variant, and the range of buckets that it is served to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -439,13 +439,13 @@ pub struct ArmTrace {
     pub name: String,
     /// The weight, compared with those of the others.
     pub weight: Weight,
-    /// The start of its buckets, rounded down to four decimals.
+    /// The start of the range, rounded down to four decimals.
     pub from: Percentage,
-    /// The end of its buckets.
+    /// The end of the range.
     pub until: Percentage,
 }
 
-/// A rule that would have matched if one comparison had come out the other way.
+/// A rule that would have matched with another outcome of one comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -455,9 +455,9 @@ pub struct NearMiss {
     /// The name of the rule, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The value, variant or share that it would have served.
+    /// The value, variant or share that the rule would have served.
     pub serve: Serve,
-    /// The comparison, or the flag that is asked for: [`ConditionTrace::Compare`] or
+    /// The comparison, or the condition on another flag: [`ConditionTrace::Compare`] or
     /// [`ConditionTrace::Flag`].
     pub comparison: ConditionTrace,
 }

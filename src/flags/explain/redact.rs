@@ -45,8 +45,8 @@ impl Explanation {
         self
     }
 
-    /// Removes the answer and everything that follows from it, since a source has an entry that cannot be read.
-    /// `because` takes the place of the reason. The other sources and their settings stay.
+    /// Removes the answer and everything that follows from it, since a source has an entry that cannot be
+    /// read. `because` replaces the reason. The other sources and their settings stay.
     ///
     /// # Example
     ///

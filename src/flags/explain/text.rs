@@ -1,4 +1,4 @@
-//! Explanations for people: the answer first, then who said what, then how it came about.
+//! The text of explanations for people: the answer first, then the sources and settings, then the steps.
 
 use std::fmt::{self, Write};
 
@@ -14,16 +14,16 @@ use crate::{
     text::line,
 };
 
-/// How many lines a rule may take: conditions may have thousands of comparisons.
+/// The maximum number of lines for a rule: conditions may have thousands of comparisons.
 const MOST_LINES: usize = 50;
 
-/// How many elements of a list are shown.
+/// The maximum number of elements that are shown of a list.
 const MOST_ELEMENTS: usize = 5;
 
-/// How many characters of a text are shown.
+/// The maximum number of characters that are shown of a string.
 const MOST_CHARACTERS: usize = 80;
 
-/// Several lines for a terminal or a log, the answer in the first one.
+/// Writes several lines for a terminal or a log, the answer in the first one.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, answer, because, .. } = self;
@@ -50,7 +50,7 @@ impl fmt::Display for Explanation {
 }
 
 impl Explanation {
-    /// What belongs to the answer.
+    /// Returns the facts about the answer.
     fn facts(&self) -> Table {
         let mut table = Table::default();
         let Self { answer, .. } = self;
@@ -89,7 +89,7 @@ impl Explanation {
 impl Asker {
     fn lines(&self) -> Vec<String> {
         let user = match &self.targeting_key {
-            Shown::Missing => "nobody in particular: the context has no targeting_key".to_owned(),
+            Shown::Missing => "an anonymous user: the context has no targeting_key".to_owned(),
             user => format!("targeting_key {user}"),
         };
         let groups = (self.groups != Shown::Missing).then(|| format!("groups {}", self.groups));
@@ -102,7 +102,7 @@ impl Asker {
 /// Rows of cells, whose columns are made as wide as they need to be.
 #[derive(Default)]
 struct Table {
-    /// Each with a mark in front.
+    /// The rows, each with a mark in front.
     rows: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -114,7 +114,7 @@ impl Table {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = self.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or_default();
         let width = |column: usize| {
-            // The last cell of a row may be as long as it likes.
+            // The last cell of a row has no column after it, so it needs no width.
             let cells = self.rows.iter().filter(|(_, cells)| column + 1 < cells.len());
             cells.map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
         };
@@ -130,7 +130,7 @@ impl Table {
     }
 }
 
-/// What is shown in rows.
+/// A part of an explanation that is shown in rows.
 trait Rows {
     fn rows(&self, table: &mut Table);
 }
@@ -166,7 +166,7 @@ impl Rows for SourceTrace {
     }
 }
 
-/// Who said it, when and why, and until when.
+/// Returns the author and the times of an override, and its reason.
 fn said_by(provenance: &Provenance) -> Vec<String> {
     let Provenance { author, reason, at, expires_at, forced_until } = provenance;
     let text = |text: &str| Short(&Value::from(text)).to_string();
@@ -184,7 +184,7 @@ impl Rows for SettingTrace {
     fn rows(&self, table: &mut Table) {
         let value = match &self.value {
             Some(value) => shortened(&line(value), MOST_CHARACTERS),
-            None => "taken away".to_owned(),
+            None => "removed".to_owned(),
         };
         let place = self.place.as_deref().map(line).unwrap_or_default();
         table.row("", [self.field.as_str(), &value, self.source, &place]);
@@ -226,7 +226,7 @@ impl Check {
         }
     }
 
-    /// What there is to say below it.
+    /// Returns the lines below the step.
     fn details(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match self {
@@ -266,7 +266,7 @@ impl Check {
     }
 }
 
-/// What was found, in a line.
+/// Writes the result of the check in one line.
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -301,7 +301,7 @@ impl fmt::Display for Check {
             },
             Self::Percentage { percentage, rollout, draw } => {
                 match draw {
-                    None if *percentage == Percentage::HUNDRED => f.write_str("everybody")?,
+                    None if *percentage == Percentage::HUNDRED => f.write_str("all users")?,
                     None => percentage.fmt(f)?,
                     Some(draw) => draw.fmt(f)?,
                 }
@@ -335,7 +335,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// `drawn by targeting_key "ana"`, unless there is none.
+/// Returns `drawn by targeting_key "ana"`; `None` if the attribute is missing.
 fn drawn_by(draw: &DrawTrace) -> Option<String> {
     let is_there = draw.seen != Shown::Missing;
     is_there.then(|| format!("  drawn by {} {}", Name(&draw.by), draw.seen))
@@ -376,7 +376,7 @@ impl fmt::Display for RequirementTrace {
     }
 }
 
-/// `flag pricing_page serves higher_price, which is off`
+/// Writes `flag pricing_page serves higher_price, and it is off`.
 impl fmt::Display for FlagTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "flag {} ", Name(&self.flag))?;
@@ -395,7 +395,7 @@ impl fmt::Display for FlagTrace {
     }
 }
 
-/// The names of variants.
+/// The names of variants, joined by `or`.
 struct AnyOf<'a>(&'a [String]);
 
 impl fmt::Display for AnyOf<'_> {
@@ -408,7 +408,7 @@ impl fmt::Display for AnyOf<'_> {
     }
 }
 
-/// The answer of a flag, as far as a state is about it.
+/// The answer of a flag, in the words of the state that is required of it.
 struct Answered<'a>(&'a Answer<bool>, &'a RequiredState);
 
 impl fmt::Display for Answered<'_> {
@@ -424,7 +424,7 @@ impl fmt::Display for Answered<'_> {
     }
 }
 
-/// `rule 2 "german pros"`
+/// The title of a rule: `rule 2 "german pros"`.
 struct Title<'a> {
     index: usize,
     name: Option<&'a str>,
@@ -440,7 +440,7 @@ impl fmt::Display for Title<'_> {
     }
 }
 
-/// What a rule serves, in a few words.
+/// A short description of the outcome of a rule.
 struct Served<'a>(&'a Serve);
 
 impl fmt::Display for Served<'_> {
@@ -472,7 +472,7 @@ impl RuleTrace {
     }
 }
 
-/// `rule 2 "german pros" matches and serves 25%, and bucket 61.8034% is outside`
+/// Writes `rule 2 "german pros" matches and serves 25%, and bucket 61.8034% is outside`.
 impl fmt::Display for RuleTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.title();
@@ -488,7 +488,7 @@ impl fmt::Display for RuleTrace {
                         let side = if draw.is_inside { "inside" } else { "outside" };
                         write!(f, "bucket {bucket} is {side}")
                     }
-                    (Some(bucket), _) => write!(f, "bucket {bucket} says which"),
+                    (Some(bucket), _) => write!(f, "bucket {bucket} selects the variant"),
                 }
             }
         }
@@ -496,9 +496,9 @@ impl fmt::Display for RuleTrace {
 }
 
 impl ConditionTrace {
-    /// `is_plain` is where one expects that all parts have to hold.
+    /// Adds the lines of the condition. With `is_plain`, a list of parts needs no title: all of them have to hold.
     fn lines(&self, depth: usize, is_plain: bool, lines: &mut Vec<String>) {
-        // What is too deep to be read is still told, at the edge.
+        // Deep conditions are still shown, with a limited indentation.
         let indent = " ".repeat(depth.min(40));
         let (title, parts) = match self {
             Self::Compare(comparison) => {
@@ -538,7 +538,7 @@ fn mark(holds: Option<bool>) -> &'static str {
     }
 }
 
-/// A comparison or a flag in one line; nothing for other conditions.
+/// Writes a comparison or a flag in one line; nothing for other conditions.
 impl fmt::Display for ConditionTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -549,7 +549,7 @@ impl fmt::Display for ConditionTrace {
     }
 }
 
-/// `country in ["DE", "AT"], seen "FR"`
+/// Writes `country in ["DE", "AT"], seen "FR"`.
 impl fmt::Display for ComparisonTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { attribute, operator, operand, case, reads_numbers, seen, .. } = self;
@@ -572,13 +572,13 @@ impl fmt::Display for ComparisonTrace {
     }
 }
 
-/// `nothing`, `on for everybody`, `percentage, owner`
+/// Writes `on for all users` or `percentage, owner`.
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forced(true) => f.write_str("on for everybody"),
-            Self::Forced(false) => f.write_str("off for everybody"),
-            Self::Text(text) => write!(f, "{} for everybody", Short(&Value::from(&**text))),
+            Self::Forced(true) => f.write_str("on for all users"),
+            Self::Forced(false) => f.write_str("off for all users"),
+            Self::Text(text) => write!(f, "{} for all users", Short(&Value::from(&**text))),
             Self::Settings(fields) => {
                 let names: Vec<_> = fields.iter().map(|field| field.as_str()).collect();
                 f.write_str(&names.join(", "))
@@ -597,7 +597,7 @@ impl fmt::Display for Shown {
     }
 }
 
-/// A name as it is, if that can be printed in a line.
+/// A name, escaped and shortened to fit into a line.
 struct Name<'a>(&'a str);
 
 impl fmt::Display for Name<'_> {
@@ -609,7 +609,7 @@ impl fmt::Display for Name<'_> {
     }
 }
 
-/// A value in a line, without the rest of what is long.
+/// A value in one line. Long strings, lists and tables are shortened.
 struct Short<'a>(&'a Value<'a>);
 
 impl fmt::Display for Short<'_> {

@@ -1,4 +1,4 @@
-//! The making of explanations.
+//! Makes explanations: evaluates a flag with a recorder, and describes each step.
 
 use std::{ops::Range, sync::Arc};
 
@@ -27,7 +27,7 @@ impl Flags {
     /// Explains the answer of a flag for `context`, step by step. A flag that no source has is
     /// explained too: with the sources that lack it, and a similar name.
     ///
-    /// The evaluation is the plain one, watched. Explaining allocates, so it is for people and not for
+    /// The evaluation is the same code with a recorder. Explaining allocates, so it is for people and not for
     /// every request.
     ///
     /// # Example
@@ -103,7 +103,7 @@ impl Snapshot {
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
         let because = match evaluation.and_then(|evaluation| forced(&traces, evaluation.verdict)) {
-            Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
+            Some(said) => format!("{} forces {said}", answer.source.unwrap_or_default()),
             None => unreadable(&traces, &answer).unwrap_or_else(|| watched.because(&steps)),
         };
         let similar = match decision {
@@ -138,7 +138,7 @@ fn looked_up(verdict: &Verdict) -> Option<Resolved> {
     is_said.then(|| Resolved::new(Definition::forced(verdict.on).into(), source))
 }
 
-/// What the source says that decided, if it says so for everybody and that is all there was to it.
+/// Returns the entry of the source that decided, if it is a forced value and alone decided for all users.
 fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s Said> {
     let Decision { cause, source, .. } = verdict.decision;
     let is_for_everybody =
@@ -151,12 +151,13 @@ fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s Said>
 fn unreadable(sources: &[SourceTrace], answer: &Answer<bool>) -> Option<String> {
     let source = answer.source.filter(|_| answer.cause == Cause::Disabled)?;
     let said = sources.iter().find(|said| said.source == source && said.says.is_none())?;
-    Some(format!("what {source} has for it cannot be read: {}", line(said.problem.as_ref()?)))
+    Some(format!("the value in {source} cannot be read: {}", line(said.problem.as_ref()?)))
 }
 
-/// What the sources say about a flag. A snapshot keeps what they said when it was made; where that is
-/// what they say now, what they say now knows better where it is written and who wrote it. Of the
-/// generation in force, what they say now is what it is made of.
+/// The entries of the sources for a flag.
+///
+/// A snapshot keeps the offers from which it was made. The latest offers may have newer locations and
+/// authors. So an entry that is unchanged, or is of the generation in force, is that of the latest offer.
 struct Sources<'a> {
     key: &'a str,
     identities: &'a [Source],
@@ -179,7 +180,7 @@ impl<'a> Sources<'a> {
         self.offers.get(usize::from(source))?.place(self.key, part)
     }
 
-    /// Where a rule is written, if its source knows more than where the flag is.
+    /// Returns the location of a rule, if its source has one other than that of the flag.
     fn rule(&self, resolved: &Resolved, index: usize) -> Option<String> {
         let source = resolved.claimed(Field::Rules)?;
         let place = self.place(source, Part::Rule(index))?;
@@ -239,7 +240,7 @@ impl<'a> Sources<'a> {
         self.offers.get(usize::from(source))?.entry(self.key)
     }
 
-    /// Whether a source below one says something about a field, which is taken away then.
+    /// Returns true if a source below this one sets or removes the field.
     fn is_said_below(&self, source: SourceId, field: Field) -> bool {
         let below = self.offers.iter().skip(usize::from(source) + 1);
         below.filter_map(|offer| offer.entry(self.key)).any(|entry| match entry {
@@ -249,14 +250,14 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// An evaluation that was watched.
+/// A recorded evaluation.
 struct Watched<'a, 'c> {
     snapshot: &'a Snapshot,
     context: &'a Context<'c>,
     record: Record,
     answer: Answer<bool>,
     served: Option<Answer<Value<'static>>>,
-    /// The running test overrides the flag.
+    /// True if the running test overrides the flag.
     is_test: bool,
     /// True if the choice among the variants turned the flag off.
     by_variant: bool,
@@ -265,7 +266,7 @@ struct Watched<'a, 'c> {
 }
 
 impl Watched<'_, '_> {
-    /// The steps of a flag that no source has.
+    /// Returns the steps of a flag that no source has.
     fn without_definition(&self) -> Vec<Step> {
         match self.is_test {
             true => vec![Step { check: Check::Test, outcome: Outcome::Decided }],
@@ -273,7 +274,7 @@ impl Watched<'_, '_> {
         }
     }
 
-    /// The steps, and what decided.
+    /// Returns the steps, and the part of the definition that decided.
     fn steps(&self, resolved: &Resolved, sources: &Sources<'_>) -> (Vec<Step>, Part) {
         let definition = &*resolved.definition;
         let mut steps = Steps { setting: self.answer.cause.setting(), ..Steps::default() };
@@ -350,7 +351,7 @@ impl Watched<'_, '_> {
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
     }
 
-    /// Returns the step that serves something to all, if it came to that.
+    /// Returns the step that serves one value or variant to all users, if it was reached.
     fn served_to_all(&self, definition: &Definition) -> Option<(Check, Field)> {
         let rare = definition.rare();
         let variant = self.served.as_ref().and_then(|served| served.variant);
@@ -392,7 +393,7 @@ impl Watched<'_, '_> {
         self.record.required.iter().map(trace).collect()
     }
 
-    /// Which of the names on a list the user is, or has for a group.
+    /// Returns the targeting key or the group that is on a list.
     fn found_on(&self, field: Field, names: &[String]) -> Shown {
         let found = match field {
             Field::DeniedUsers | Field::AllowedUsers => self.context.targeting_key(),
@@ -458,7 +459,7 @@ impl Watched<'_, '_> {
         })
     }
 
-    /// Why the flag is on or off, without any value of the context.
+    /// Returns the reason why the flag is on or off, without any value of the context.
     fn because(&self, steps: &[Step]) -> String {
         let decided = steps.iter().find(|step| step.outcome == Outcome::Decided);
         match (self.answer.cause, decided.map(|step| &step.check)) {
@@ -498,7 +499,7 @@ impl Watched<'_, '_> {
                 Cause::Nobody | Cause::Unmatched,
                 Some(check @ Check::Percentage { percentage: Percentage::ZERO, .. }),
             )
-            // Otherwise it is the draw of a variant that has no unit.
+            // A percentage without a draw: it is the draw of a variant that has no unit.
             | (
                 Cause::NoTargetingKey | Cause::NoUnit(_),
                 Some(check @ Check::Percentage { draw: Some(DrawTrace { bucket: None, .. }), .. }),
@@ -509,7 +510,7 @@ impl Watched<'_, '_> {
 }
 
 impl Watched<'_, '_> {
-    /// Returns true if the flag is on since no step holds it back.
+    /// Returns true if the flag is on because no step turned it off.
     fn is_free(&self) -> bool {
         self.answer.cause == Cause::Unmatched && self.answer.value
     }
@@ -520,7 +521,7 @@ impl Watched<'_, '_> {
 struct Steps {
     list: Vec<Step>,
     is_decided: bool,
-    /// What decided.
+    /// The part of the definition that decided.
     decisive: Option<Part>,
     /// The setting that decided, by the cause of the answer.
     setting: Option<Field>,
@@ -545,13 +546,12 @@ impl Steps {
     }
 }
 
-/// The attribute that buckets are drawn by.
-/// The attribute that has the unit of a draw.
+/// Returns the attribute that buckets are drawn by.
 fn unit(bucket_by: Option<&BucketBy>) -> Attribute {
     bucket_by.and_then(Attribute::unit).unwrap_or(Attribute::TargetingKey)
 }
 
-/// The variants side by side, each as wide as its weight.
+/// Returns the variants with their ranges of buckets, each as wide as its weight.
 fn arms<'v>(variants: impl Iterator<Item = (&'v str, &'v Variant)>) -> Vec<ArmTrace> {
     let mut pieces = Pieces::default();
     let piece = |(name, variant): (&'v str, &Variant)| {

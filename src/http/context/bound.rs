@@ -1,4 +1,4 @@
-//! The bound of strings that a client chooses.
+//! The maximum length of strings that a client chooses.
 
 use std::sync::LazyLock;
 
@@ -8,13 +8,13 @@ use crate::{
     model::{Context, hash_name},
 };
 
-/// The longest string in a context that is drawn from a request, in bytes.
+/// The maximum length of a string in a context that is read from a request, in bytes.
 ///
 /// Each evaluation may go through all strings of the context, and a request can be far longer: hyper takes
 /// headers of some 400 KiB.
 pub(super) const MAX_STRING: usize = 8 * 1024;
 
-/// Removes longer strings from a context that is drawn from a request.
+/// Removes longer strings from a context that is read from a request.
 #[inline]
 pub(in crate::http) fn bound(context: &mut Context<'_>) {
     if !context.fits(MAX_STRING) {

@@ -7,16 +7,16 @@ use http::{HeaderMap, HeaderName, StatusCode, header::HeaderValue};
 use super::{ContextExtractor, MAX_STRING, RequestHead, TryContextExtractor};
 use crate::{model::Context, text::line};
 
-/// An extractor that takes the user from request headers that a proxy in front sets: `X-User-ID`, and
+/// An extractor that reads the user from request headers that a proxy in front sets: `X-User-ID`, and
 /// `X-User-Groups` with commas between the groups.
 ///
 /// **Any client can send these headers.** Use this only behind a proxy that removes them from what
-/// clients send and sets them itself, with nothing else able to reach the service. Otherwise
-/// everybody can be any user, and open any gate that is open to somebody.
+/// clients send and sets them itself, with nothing else able to reach the service. Otherwise any client
+/// can act as any user, and open any gate that is open to some user.
 ///
 /// Several `X-User-Groups` lines are one list, as RFC 9110 has it (section 5.3). White space around a
-/// group and empty groups are dropped. White space around a user is dropped, and an empty one is
-/// no user.
+/// group and empty groups are dropped. White space around a user is dropped, and an empty user counts as
+/// missing.
 ///
 /// # Unclear requests
 ///
@@ -54,7 +54,7 @@ use crate::{model::Context, text::line};
 /// `X` is the answer to unclear requests: a status, or [`Infallible`] where they are anonymous.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedHeaders<X = StatusCode> {
-    /// The user's, then the groups'.
+    /// The header of the user, then that of the groups.
     names: [HeaderName; 2],
     refusal: PhantomData<X>,
 }
@@ -67,10 +67,10 @@ impl Default for TrustedHeaders {
 }
 
 impl TrustedHeaders {
-    /// Takes [unclear requests](Self#unclear-requests) for anonymous ones, without groups.
+    /// Treats [unclear requests](Self#unclear-requests) as anonymous, without groups.
     ///
-    /// Deny-lists do not apply to such a request, so a denied user who can send a second line is in wherever
-    /// anonymous users are.
+    /// Deny-lists do not apply to such a request. So a denied user who can send a second line gets every flag that
+    /// anonymous users get.
     ///
     /// # Example
     ///
@@ -117,7 +117,7 @@ impl<X> TrustedHeaders<X> {
 }
 
 impl<X> TrustedHeaders<X> {
-    /// Reads the context, or returns what `unclear` does.
+    /// Reads the context, or returns the result of `unclear`.
     #[inline]
     fn read<'a, E>(
         &self,
@@ -160,13 +160,13 @@ impl<X> TrustedHeaders<X> {
     }
 }
 
-/// Returns true if no header has several lines. These need not be gone through then, which takes 30 instructions.
+/// Returns true if no header has several lines. Looking for further lines takes 30 instructions.
 fn is_each_single(headers: &HeaderMap) -> bool {
     headers.len() == headers.keys_len()
 }
 
-/// Adds the groups in a header; returns `None` if it is unclear what they are.
-// Apart, so that it is there once.
+/// Adds the groups in a header; returns `None` if they are unclear.
+// Not inlined, so that the code exists once.
 #[inline(never)]
 fn with_groups<'a>(
     mut context: Context<'a>,
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_user_is_no_user_and_keeps_the_groups() {
+    fn an_empty_user_is_anonymous_and_keeps_the_groups() {
         for value in [&b""[..], b" ", b"\t"] {
             let request = request(&[("x-user-id", value), ("x-user-groups", b"beta")]);
 
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_no_more_than_8_kib_is_taken() {
+    fn strings_up_to_8_kib_are_kept() {
         let (user, groups) = ("u".repeat(MAX_STRING), "g,".repeat(MAX_STRING / 4));
         let lines = ["x-user-groups"; 2].map(|name| (name, groups.as_bytes()));
         let request = request(&[lines[0], ("x-user-id", user.as_bytes()), lines[1]]);
@@ -339,7 +339,7 @@ mod tests {
             &[("x-user-id", b"ana"), ("x-user-groups", long.as_bytes()), beta],
             &[("x-user-id", b"ana"), half, half],
         ] {
-            // With many headers, names are found in another way.
+            // With many headers, names are looked up in another way.
             for others in [0, FEW] {
                 let mut request = request(lines);
                 for n in 0..others {

@@ -24,7 +24,7 @@ pin_project! {
 }
 
 pin_project! {
-    // Not around a `CallFuture`: a second state within the first is moved, asked for and dropped apart.
+    // Not around a `CallFuture`: a nested state is moved, checked and dropped separately.
     #[project = StateProjection]
     enum State<S, Q, F, D, X> {
         Open {
@@ -35,8 +35,8 @@ pin_project! {
             waiting: Waiting<S, Q>,
         },
         Answered {
-            // Taken when it is done. One state for both answers, so that there is none for refusals where an
-            // extractor refuses nothing.
+            // `None` once it was returned. One state for both answers: an extractor that refuses nothing needs
+            // no state for refusals.
             answer: Option<Result<Response<Option<D>>, X>>,
         },
     }

@@ -23,7 +23,7 @@ use super::InvalidGate;
 pub enum GrpcStatus {
     /// The call was cancelled.
     Cancelled = 1,
-    /// An error of no other kind.
+    /// An error that no other status fits.
     Unknown = 2,
     /// The client sent an invalid argument.
     InvalidArgument = 3,

@@ -36,9 +36,9 @@ use crate::{
 ///
 /// # With axum
 ///
-/// `Router::layer` and `MethodRouter::layer` put a layer around each method's handler. So axum
-/// itself still responds to a wrong method, and adds an `Allow` header to the response of the gate.
-/// To close the route as a whole, put the gate around the method router:
+/// `Router::layer` and `MethodRouter::layer` put a layer inside the method router. So axum adds an
+/// `Allow` header to the response of the gate for a wrong method, which reveals the route. To close
+/// the route as a whole, put the gate around the method router:
 ///
 /// ```
 /// # use flagstaff::FlagGate;
@@ -194,7 +194,7 @@ impl FlagGate {
 
     #[track_caller]
     fn several<R: IntoRequirement, const N: usize>(flags: [R; N], mode: Mode) -> Self {
-        const { assert!(N > 0, "a gate asks at least one flag") };
+        const { assert!(N > 0, "a gate needs at least one flag") };
         let requirements = flags.into_iter().map(R::into_requirement);
         let question = Question::several(KIND, requirements, mode);
         Self::of(question.expect("the array is not empty, or this does not compile"))
@@ -632,7 +632,7 @@ pub enum InvalidGate {
     /// The number is not that of a gRPC error.
     #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
-    /// The target is not one that clients can be redirected to.
+    /// Clients cannot be redirected to the target.
     #[error(
         "`{}` is neither an absolute path nor an http or https URL to redirect to",
         line(target)
@@ -642,7 +642,7 @@ pub enum InvalidGate {
         target: String,
     },
     /// The list of flags is empty.
-    #[error("a gate asks at least one flag")]
+    #[error("a gate needs at least one flag")]
     NoFlags,
 }
 

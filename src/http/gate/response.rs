@@ -55,7 +55,7 @@ struct Answers {
     grpc: HeaderMap,
 }
 
-/// A response that is equal for every request.
+/// A response that is identical for every request.
 #[derive(Debug)]
 pub struct Fixed {
     status: StatusCode,

@@ -86,7 +86,7 @@ impl<S, D, X> Gated<S, D, X> {
 }
 
 impl<S: Clone, D, X> Gated<S, D, X> {
-    /// Returns ready if the gate is closed for all users, although the inner service is not ready.
+    /// Returns ready if the gate is closed for all users, even while the inner service is not ready.
     #[cold]
     fn unready<E>(&mut self, inner: Poll<Result<(), E>>, waker: &Waker) -> Poll<Result<(), E>> {
         let question = &self.gate.question;

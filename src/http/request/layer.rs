@@ -17,7 +17,7 @@ use crate::{
 impl Flags {
     /// A layer that pins one generation of these flags and one context for each request.
     ///
-    /// Everything that a request asks is answered from them. Gates and switches further in and code
+    /// Every evaluation of a request uses them. Gates and switches further in and code
     /// that takes [`RequestFlags`](crate::RequestFlags) find them in the request's extensions. The
     /// functions [`is_enabled`](crate::is_enabled) and [`boolean`](crate::boolean) of this crate
     /// find them in scope while the handler runs, and while the response's body is streamed
@@ -28,14 +28,14 @@ impl Flags {
     /// `extractor` reads the context from the request: [`TrustedHeaders`](crate::TrustedHeaders), a
     /// closure in [`context_fn`](crate::context::context_fn), or
     /// [`Anonymous`](crate::context::Anonymous). One that
-    /// [may refuse a request](crate::context::TryContextExtractor) answers it instead of the service.
+    /// [may refuse a request](crate::context::TryContextExtractor) responds instead of the service.
     ///
     /// A string of more than 8 KiB in the context counts as missing, with one warning for each attribute.
     /// Clients choose the strings in headers, and each evaluation may go through them. Without the
     /// targeting key, the groups are missing, too.
     ///
-    /// Of two request layers around one service, the inner one says who makes the request, but the
-    /// generation that the outer one pinned stays if it is of the same flags.
+    /// Of two request layers around one service, the context of the inner one counts. The generation that
+    /// the outer one pinned stays if it is of the same flags.
     ///
     /// # Example
     ///
@@ -77,16 +77,16 @@ impl Flags {
     }
 }
 
-/// Pins flags for each request: made by [`Flags::request_layer`], which has an example.
+/// A layer that pins flags for each request, made by [`Flags::request_layer`], which has an example.
 ///
-/// `X` is the answer with which the extractor may refuse a request.
+/// `X` is the response with which the extractor may refuse a request.
 #[derive(Debug)]
 #[must_use]
 pub struct RequestLayer<X = Infallible> {
     shared: Shared<X>,
 }
 
-/// All that the clones of a service share.
+/// The data that the clones of a service share.
 pub(super) struct Shared<X> {
     pub(super) flags: Flags,
     pub(super) extractor: Arc<Extractor<X>>,
@@ -94,9 +94,9 @@ pub(super) struct Shared<X> {
     pub(super) visitors: Option<Arc<dyn Identify>>,
 }
 
-/// Knows visitors again whom the extractor does not know.
+/// Recognises returning visitors for whom the extractor finds no user.
 pub(in crate::http) trait Identify: Send + Sync {
-    /// Returns the visitor who makes the request: a known one, else a new one.
+    /// Returns the visitor who makes the request: a returning one, else a new one.
     fn identify(&self, request: &RequestHead<'_>) -> Visitor;
 
     /// Returns the visitor whose id the client has sent, if it has one.
@@ -106,12 +106,12 @@ pub(in crate::http) trait Identify: Send + Sync {
 /// A visitor without an account.
 pub(in crate::http) struct Visitor {
     pub(in crate::http) id: String,
-    /// The cookie with which the client sends the id from now on, if it does not yet.
+    /// The cookie to set, if the client does not send the current one yet.
     pub(in crate::http) set_cookie: Option<HeaderValue>,
 }
 
 impl<X> RequestLayer<X> {
-    /// Has `visitors` identify those whom the extractor does not, by the cookies they send.
+    /// Identifies visitors by their cookies if the extractor finds no user.
     #[cfg(feature = "cookie")]
     pub(in crate::http) fn identified_by(mut self, visitors: Arc<dyn Identify>) -> Self {
         let headers = self.shared.headers.as_deref();

@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// A service whose requests have flags: made by [`Flags::request_layer`].
+/// A service whose requests have flags, made by [`Flags::request_layer`].
 ///
-/// It is ready when the inner service is. While it polls that, gates and switches further in ask the
-/// flags of this layer if they have none of their own.
+/// The service is ready when the inner service is. During `poll_ready`, gates and switches further in
+/// evaluate the flags of this layer if they have none of their own.
 ///
 /// [`Flags::request_layer`]: crate::Flags::request_layer
 #[derive(Debug)]
@@ -40,17 +40,17 @@ impl<S, X> RequestService<S, X> {
         Self { inner, shared: Arc::new(shared), ready }
     }
 
-    /// Returns the inner service.
+    /// Borrows the inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// Returns the inner service, to be changed.
+    /// Borrows the inner service mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// Consumes this service and returns the inner one.
+    /// Returns the inner service, without the flags.
     pub fn into_inner(self) -> S {
         self.inner
     }

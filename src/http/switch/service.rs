@@ -16,7 +16,7 @@ use crate::http::{
     arm::CallFuture, arms::Arms, ask::Question, caching::Audience, context::Refusal,
 };
 
-/// Two services, one of which gets each request: made by a [`FlagSwitch`].
+/// Two services, one of which gets each request, made by a [`FlagSwitch`].
 ///
 /// While the flag has one answer for all users, the switch is ready when the service that it calls
 /// is ready. The other service need not be. Otherwise the switch is ready when both are. Requests

@@ -1,7 +1,7 @@
 //! Operands, compiled for comparing.
 //!
-//! An operand is compiled where it is checked, so that a comparison that exists can be evaluated,
-//! and flags that use the same segment share it.
+//! An operand is compiled when it is checked. So every comparison that exists can be evaluated, and
+//! flags that use one segment share its compiled operands.
 
 mod instant;
 mod name_set;
@@ -22,18 +22,18 @@ use self::{
 };
 use super::{InvalidOperand, Operator, Printed, Value};
 
-/// Whether upper and lower case are told apart.
+/// The treatment of upper and lower case in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum Case {
-    /// They are.
+    /// Upper and lower case differ.
     #[default]
     Exact,
-    /// They are not: each letter is compared in lower case.
+    /// Case is ignored: each letter is compared in lower case.
     Ignored,
 }
 
-/// A value without parts, as a context has it.
+/// A value of a context that is neither a list nor a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Scalar<'v> {
     Bool(bool),
@@ -42,7 +42,7 @@ pub(crate) enum Scalar<'v> {
 }
 
 impl<'v> Scalar<'v> {
-    /// The value, unless it is a list or a table.
+    /// Returns the value, unless it is a list or a table.
     #[inline]
     pub(crate) fn of(value: &'v Value<'_>) -> Option<Self> {
         match value {
@@ -55,10 +55,10 @@ impl<'v> Scalar<'v> {
     }
 }
 
-/// What a comparison compares with.
+/// A compiled operand, which values are compared with.
 #[derive(Debug)]
 pub(crate) enum Matcher {
-    /// The everyday operand: one text, with its case.
+    /// One string, compared exactly: the most common operand.
     Text(Printed<Box<str>>),
     Values(Box<Values>),
     Number(Bound),
@@ -69,24 +69,24 @@ pub(crate) enum Matcher {
     Before(Instant),
     After(Instant),
     Exists(bool),
-    /// Numbers, also those that come as strings.
+    /// An operand for numbers and for strings that are numbers.
     Numeric(Box<Matcher>),
 }
 
 impl Matcher {
-    /// The operand of an operator. Operators that are opposites have the same.
+    /// Compiles the operand of an operator. An operator and its negation compile alike.
     pub(crate) fn new(
         operator: Operator,
         operand: &Value<'_>,
         case: Case,
     ) -> Result<Self, InvalidOperand> {
         if case == Case::Ignored && !operator.has_case() {
-            return Err(InvalidOperand::new(format!("`{operator}` knows no case to ignore")));
+            return Err(InvalidOperand::new(format!("`{operator}` cannot ignore case")));
         }
         let expected = || InvalidOperand::expected(operator.operand());
         let instant = || {
-            // Not a number, which may be seconds or milliseconds. Attributes come as programs have them; an operand can be
-            // written as a date.
+            // A number is rejected here, since it may be seconds or milliseconds. The author of an operand can write a
+            // date instead, but attributes come as programs have them.
             let text = Scalar::of(operand).filter(|scalar| matches!(scalar, Scalar::Text(_)));
             text.and_then(Instant::of).ok_or_else(expected)
         };
@@ -145,7 +145,7 @@ impl Matcher {
         case: Case,
     ) -> Result<Self, InvalidOperand> {
         if !operator.has_numbers() {
-            return Err(InvalidOperand::new(format!("`{operator}` compares no numbers")));
+            return Err(InvalidOperand::new(format!("`{operator}` does not compare numbers")));
         }
         if case == Case::Ignored {
             return Err(InvalidOperand::new("numbers have no upper and lower case"));
@@ -165,7 +165,7 @@ impl Matcher {
         Ok(Self::Numeric(Box::new(matcher)))
     }
 
-    /// Whether a value matches; `None` if it is nothing that could be compared.
+    /// Returns true if a value matches; `None` if it cannot be compared.
     pub(crate) fn test(&self, seen: Scalar<'_>) -> Option<bool> {
         match (self, seen) {
             (_, Scalar::Text(text)) => self.test_text(text, || hash_text(text)),
@@ -180,8 +180,8 @@ impl Matcher {
         }
     }
 
-    /// The same of a text; `hash` is its XXH3, when it is needed.
-    // Always, as far as what texts are mostly compared with. The rest is called.
+    /// Returns the result of [`test`](Self::test) for a string. `hash` computes its XXH3 when that is needed.
+    // Always inlined: the common operands are compared here, and a function handles the rest.
     #[inline(always)]
     pub(crate) fn test_text(&self, text: &str, hash: impl FnOnce() -> u64) -> Option<bool> {
         match self {
@@ -207,14 +207,14 @@ impl Matcher {
     }
 }
 
-/// The XXH3 of a text that nobody has hashed before.
-// Apart, since few sets are large enough to need it.
+/// Returns the XXH3 of a string.
+// Not inlined, since few sets are large enough to need it.
 #[inline(never)]
 pub(crate) fn hash_text(text: &str) -> u64 {
     xxh3_64(text.as_bytes())
 }
 
-/// A text, or a list of texts.
+/// Returns the strings of an operand that is a string or a list of strings.
 fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>, InvalidOperand> {
     let expected = || InvalidOperand::expected(operator.operand());
     match operand {
@@ -231,7 +231,7 @@ fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>,
     }
 }
 
-/// What each text stands for, or which one stands for nothing.
+/// Parses each string. An error has the index of the string that it is about.
 fn each<T>(
     texts: &[&str],
     parse: impl Fn(&str) -> Result<T, InvalidOperand>,

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_and_large_sets_hold_what_they_were_made_of() {
+    fn small_and_large_sets_contain_exactly_their_members() {
         for size in [1, FEW, FEW + 1, 16, 17, 1_000] {
             for start in ["", "user-", "somebody-"] {
                 let names: Vec<String> = (0..size).map(|n| format!("{start}{n}")).collect();

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_found_in_linear_time_whatever_it_repeats() {
+    fn a_repetitive_string_is_found_in_linear_time() {
         // 4,000 letters at each of 65,536 places would be 262 million comparisons for each of these.
         let seen = "a".repeat(65_536);
         let text = "A".repeat(4_000) + "b";
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_begins_within_a_letter() {
+    fn no_match_begins_within_a_letter() {
         let found = |text: &str, seen: &str| {
             texts(Operator::Contains, text, Case::Ignored).match_text(seen)
         };
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_found_where_trying_each_place_finds_it(
+        fn a_string_is_found_where_a_naive_search_finds_it(
             text in "[aAbİi\u{307}ẞß]{0,4}",
             seen in "[aAbİi\u{307}ẞß]{0,12}",
         ) {

@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_not_compared() {
+    fn a_string_that_is_not_a_version_is_not_compared() {
         for version in [
             "", "v", "vv1.2", "v 1.2", "1.2.3.4", "1.", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+",
             "1.x", " 1.2",
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn a_v_before_a_version_says_nothing() {
+    fn a_leading_v_of_a_version_is_ignored() {
         for (required, version, expected) in [
             ("<5.2.0", "v5.1.9", true),
             ("<5.2.0", "V5.2", false),
@@ -406,7 +406,7 @@ mod tests {
     const PRES: &[&str] = &["", "-1", "-beta"];
 
     #[test]
-    fn what_fits_in_a_word_matches_as_what_does_not() {
+    fn packed_versions_match_like_unpacked_ones() {
         let numbers = [0, 1, PACKED_END - 1, PACKED_END, u64::MAX];
         let cores = || {
             let pairs = numbers.into_iter().flat_map(|a| numbers.map(|b| [a, b]));

@@ -6,7 +6,7 @@ use flagstaff::{Context, Definition, Flags, Percentage, definition::Entry};
 
 use super::{CALLS, Call, Shape, call, entry, key, start, variants};
 
-/// How many flags are asked for at once.
+/// The number of flags that are evaluated at once.
 const FLAGS: usize = 100;
 
 /// 100 flags: a quarter is constant, a quarter is on for half of the users, a quarter are those of
@@ -14,7 +14,7 @@ const FLAGS: usize = 100;
 pub(crate) struct All {
     flags: Flags,
     calls: Vec<Call>,
-    /// By call.
+    /// The context of each call.
     contexts: Vec<Context<'static>>,
 }
 
@@ -37,13 +37,13 @@ impl All {
     }
 }
 
-/// All flags for each user, with a context that is built for it: how many are on.
+/// Evaluates all flags for each user, with a context that is built for the call. Returns the number that are on.
 pub(crate) fn by_user(fixture: &All) -> usize {
     let on = |call: &Call| list(&fixture.flags, &black_box(call).context());
     fixture.calls.iter().map(on).sum()
 }
 
-/// The same with a context that was asked with before.
+/// Evaluates all flags for each user, with a context that was used before.
 pub(crate) fn with_context(fixture: &All) -> usize {
     fixture.contexts.iter().map(|context| list(&fixture.flags, black_box(context))).sum()
 }

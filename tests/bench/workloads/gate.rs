@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use super::CALLS;
 
-/// What stands behind the gate: it answers at once.
+/// The service behind the gate, which responds at once.
 #[derive(Clone)]
 pub(crate) struct Inner;
 
@@ -35,7 +35,7 @@ impl Service<Request<u64>> for Inner {
     }
 }
 
-/// What a client and a proxy send besides.
+/// Other headers that clients and proxies send.
 const OTHERS: [&str; 11] = [
     "host",
     "user-agent",
@@ -56,19 +56,19 @@ pub(crate) struct Gates {
     constant: FlagGate,
     closed: FlagGate,
     by_header: FlagGate<DefaultDenial, StatusCode>,
-    /// The gates ask them.
+    /// Kept alive, since the gates evaluate them.
     _flags: Flags,
 }
 
 impl Gates {
-    /// Requests with so many headers; the last one is the user, another one for each.
+    /// Creates requests with this many headers. The last header is the user, who differs in each request.
     pub(crate) fn new(headers: usize) -> Self {
         let half = Definition::new().percentage(Percentage::whole(50).expect("it is at most 100"));
         let memory = Memory::new().with("open", true).with("closed", false).with("half", half);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let start = Flags::builder().source(memory).start();
         let flags = runtime.expect("a runtime").block_on(start).expect("memory starts");
-        // A request that is outside is answered by the gate, which is another matter.
+        // Only users inside the percentage: the gate itself would respond to the others.
         let inside = |n: &u64| flags.is_enabled("half", &Who::user(format!("user-{n}")));
         let request = |n| {
             let mut request = Request::new(n);

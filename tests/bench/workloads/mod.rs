@@ -1,8 +1,8 @@
-//! What is measured, once for all benches: flags, the calls that ask for them, and the loops.
+//! The workloads of all benches: flags, the calls that evaluate them, and the loops.
 //!
-//! Every loop asks [`CALLS`] times, and no two calls in a row are alike: flags, users and groups
-//! rotate, so that neither the branch predictor nor a cache learns one key by heart. Dividing what
-//! a loop costs by [`CALLS`] is the cost of one call; going through the rotation is included.
+//! Every loop makes [`CALLS`] calls, and no two calls in a row are alike. Flags, users and groups rotate,
+//! so that neither the branch predictor nor a cache learns one key. The cost of one call is that of the
+//! loop divided by [`CALLS`]; the cost of the rotation is included.
 
 pub(crate) mod all;
 pub(crate) mod gate;
@@ -23,13 +23,13 @@ use flagstaff::{
 
 use self::reference::{Reference, Rule, Who};
 
-/// How many times a loop asks, which is also how many users there are.
+/// The number of calls in a loop, which is also the number of users.
 pub(crate) const CALLS: usize = 10_000;
 
-/// What the flags of a fixture are.
+/// The kind of flags in a fixture.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
-    /// On or off for everybody.
+    /// On or off for all users.
     Constant,
     /// 10 allowed users, 2 allowed groups, and 10 % of all others.
     Targeted,
@@ -41,18 +41,18 @@ pub(crate) struct Fixture {
     handles: Vec<Flag>,
     reference: Arc<Reference>,
     calls: Vec<Call>,
-    /// By call: the context, and what the reference keeps of one.
+    /// The context of each call.
     contexts: Vec<Context<'static>>,
     hashes: Vec<u64>,
 }
 
-/// Who asks for what, as a request brings it.
+/// The flag, the user and the groups of one call, as strings from a request.
 #[derive(Clone)]
 struct Call {
     key: String,
     slot: usize,
     user: String,
-    /// One or two.
+    /// One or two groups.
     groups: Vec<String>,
 }
 
@@ -68,7 +68,7 @@ impl Fixture {
             contexts: calls.iter().map(|call| call.context().into_owned()).collect(),
             calls,
         };
-        // Fills the thread-locals and the contexts' hashes; and whoever answers differently does
+        // Fills the thread-locals and the contexts' hashes. All loops have to agree, or else one of them does
         // other work.
         let on = reference_by_name(&fixture);
         assert_eq!(on, reference_by_handle(&fixture));
@@ -78,7 +78,7 @@ impl Fixture {
         fixture
     }
 
-    /// The same flags, and calls and contexts that no other thread touches.
+    /// Returns a fixture with these flags, and with calls and contexts that no other thread uses.
     #[allow(dead_code, reason = "one bench has one thread")]
     pub(crate) fn for_another_thread(&self) -> Self {
         Self {
@@ -102,43 +102,43 @@ impl Call {
     }
 }
 
-/// By name, with a context of a user alone that is built for the call.
+/// Evaluates by name, with a context that has only a user and is built for the call.
 pub(crate) fn by_name_of_user(fixture: &Fixture) -> usize {
     count(fixture, |_, call| fixture.flags.is_enabled(&*call.key, &Context::user(&*call.user)))
 }
 
-/// By name, with a context of a user and one or two groups that is built for the call.
+/// Evaluates by name, with a context that has a user and one or two groups and is built for the call.
 pub(crate) fn by_name(fixture: &Fixture) -> usize {
     count(fixture, |_, call| fixture.flags.is_enabled(&*call.key, &call.context()))
 }
 
-/// The same with evaluation details: value, reason, cause and source.
+/// Evaluates as [`by_name`] does, with details: value, reason, cause and source.
 pub(crate) fn details_by_name(fixture: &Fixture) -> usize {
     count(fixture, |_, call| {
         black_box(fixture.flags.boolean(&*call.key, &call.context(), false)).value
     })
 }
 
-/// By a handle, with a context that was asked with before.
+/// Evaluates by a handle, with a context that was used before.
 pub(crate) fn by_handle(fixture: &Fixture) -> usize {
     count(fixture, |n, call| {
         fixture.flags.is_enabled(&fixture.handles[call.slot], &fixture.contexts[n])
     })
 }
 
-/// The reference: by name, with a context of a user alone that is built for the call.
+/// The reference by name, with a context that has only a user and is built for the call.
 pub(crate) fn reference_by_name_of_user(fixture: &Fixture) -> usize {
     count(fixture, |_, call| fixture.reference.by_name(&call.key, &Who::new(&call.user, &[])))
 }
 
-/// The reference: by name, with a context that is built for the call.
+/// The reference by name, with a context that is built for the call.
 pub(crate) fn reference_by_name(fixture: &Fixture) -> usize {
     count(fixture, |_, call| {
         fixture.reference.by_name(&call.key, &Who::new(&call.user, &call.groups))
     })
 }
 
-/// The reference: the user hashed before, the flag resolved before.
+/// The reference with the user hashed before and the flag resolved before.
 pub(crate) fn reference_by_handle(fixture: &Fixture) -> usize {
     count(fixture, |n, call| {
         let who = Who::hashed(&call.user, fixture.hashes[n], &call.groups);
@@ -146,7 +146,7 @@ pub(crate) fn reference_by_handle(fixture: &Fixture) -> usize {
     })
 }
 
-/// The rotation itself.
+/// The rotation alone.
 #[allow(dead_code, reason = "not worth timing")]
 pub(crate) fn nothing(fixture: &Fixture) -> usize {
     count(fixture, |_, call| call.slot.is_multiple_of(2))
@@ -161,7 +161,7 @@ fn count(fixture: &Fixture, ask: impl Fn(usize, &Call) -> bool) -> usize {
     on
 }
 
-/// Flags in a backend that publishes when it is told to, with what it publishes into.
+/// Starts flags with a backend whose sink is returned, so that the bench decides when to publish.
 pub(crate) fn start(offer: Offer) -> (Flags, Sink) {
     let told = Told { offer, sink: Arc::default() };
     let sink = Arc::clone(&told.sink);
@@ -189,7 +189,7 @@ impl Backend for Told {
     }
 }
 
-/// So many flags. All of them differ between an even and an odd `revision`.
+/// Returns an offer of this many flags. All of them differ between an even and an odd `revision`.
 pub(crate) fn offer(flags: usize, shape: Shape, revision: usize) -> Offer {
     (0..flags).map(|slot| (key(slot), entry(slot + revision, shape))).collect()
 }
@@ -218,7 +218,7 @@ fn rule(slot: usize, shape: Shape) -> Rule {
 
 fn call(n: usize, flags: usize) -> Call {
     let slot = scatter(n, flags);
-    // Every fourth user is among those that the flag allows, or would be if it allowed anybody.
+    // Every fourth user is among the users that a targeted flag in this slot allows.
     let user = if n.is_multiple_of(4) { user(scatter(slot * 10 + n % 10, CALLS)) } else { user(n) };
     let groups = (0..1 + n % 2).map(|nth| group(scatter(n + nth, GROUPS))).collect();
     Call { key: key(slot), slot, user, groups }
@@ -238,7 +238,7 @@ fn group(n: usize) -> String {
     format!("team-{}", n % GROUPS)
 }
 
-/// A number below `end` that looks random.
+/// Returns a number below `end` that looks random.
 fn scatter(n: usize, end: usize) -> usize {
     let mixed = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize % end

@@ -1,8 +1,8 @@
-//! The least work that answers the same questions, written by hand: what the benches compare with.
+//! A minimal evaluation written by hand, which the benches compare with.
 //!
-//! A snapshot in a thread-local, checked by one version number; one probe of a flat table; one
-//! XXH3 of the key; one compare; then the rule. There are no sources, no details, no unknown flags
-//! and no contexts that own their texts.
+//! It reads a snapshot in a thread-local, checked by one version number. It makes one probe of a flat table, one
+//! XXH3 of the key and one comparison, and then evaluates the rule. There are no sources, no details, no unknown flags
+//! and no contexts that own their strings.
 
 use std::{
     cell::RefCell,
@@ -14,13 +14,13 @@ use std::{
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// What a flag serves.
+/// The rule of a flag.
 pub(crate) enum Rule {
     Constant(bool),
     Targeted { users: Vec<String>, groups: Vec<String>, percent: u32 },
 }
 
-/// Who asks, on the stack.
+/// The user and the groups of a call, on the stack.
 pub(crate) struct Who<'a> {
     user: &'a str,
     hash: u64,
@@ -33,7 +33,7 @@ impl<'a> Who<'a> {
         Self::hashed(user, 0, groups)
     }
 
-    /// With the hash of the user known.
+    /// Creates it with a hash of the user that was computed before.
     #[inline]
     pub(crate) fn hashed(user: &'a str, hash: u64, groups: &'a [String]) -> Self {
         Self { user, hash, groups }
@@ -48,14 +48,14 @@ impl<'a> Who<'a> {
     }
 }
 
-/// All flags.
+/// The flags of the reference.
 pub(crate) struct Reference {
     version: AtomicU64,
     current: Mutex<Arc<Table>>,
 }
 
 struct Table {
-    /// A power of two, at most half full: hash, name and slot.
+    /// An open-addressing table of hash, name and slot. Its size is a power of two, and it is at most half full.
     names: Vec<Option<(u64, Box<str>, usize)>>,
     flags: Vec<Flag>,
 }
@@ -67,7 +67,7 @@ enum Flag {
 }
 
 struct Targeted {
-    /// Sixty-four bits of hash decide but for one case in 2^64, and then the text does.
+    /// The hash and the name of each user. The name is compared only if the hashes are equal.
     users: [Option<(u64, Box<str>)>; 32],
     groups: Vec<String>,
     seed: u64,
@@ -175,7 +175,7 @@ impl Flag {
 }
 
 impl Targeted {
-    // Apart, so that the lookups above are inlined.
+    // Not inlined, so that the lookups above are.
     #[inline(never)]
     fn is_on(&self, who: &Who<'_>) -> bool {
         let hash = who.hash();

@@ -10,12 +10,12 @@ use flagstaff::{
 
 use super::{CALLS, key, scatter, start, user};
 
-/// Flags with rules, and who asks.
+/// Flags with rules, and the contexts of the calls.
 pub(crate) struct Ruled {
     flags: Flags,
     handles: Vec<Flag>,
     calls: Vec<Call>,
-    /// By call.
+    /// The context of each call.
     contexts: Vec<Context<'static>>,
 }
 
@@ -63,7 +63,7 @@ impl Ruled {
                 .collect(),
             calls,
         };
-        // Fills the thread-locals; and the fourth rule is the one that matches.
+        // Fills the thread-locals, and checks that the fourth rule matches.
         assert_eq!((by_name(&fixture), by_handle(&fixture)), (CALLS, CALLS));
         fixture
     }
@@ -91,7 +91,7 @@ fn definition() -> Definition {
     ])
 }
 
-/// By name, with a context that is built for the call.
+/// Evaluates by name, with a context that is built for the call.
 pub(crate) fn by_name(fixture: &Ruled) -> usize {
     let asked = |call: &Call| {
         let attributes = call.attributes();
@@ -101,14 +101,14 @@ pub(crate) fn by_name(fixture: &Ruled) -> usize {
     fixture.calls.iter().filter(|call| black_box(asked(black_box(call)))).count()
 }
 
-/// By name, with a context that was built before.
+/// Evaluates by name, with a context that was built before.
 pub(crate) fn by_name_with_context(fixture: &Ruled) -> usize {
     let calls = fixture.calls.iter().zip(&fixture.contexts);
     let asked = |call: &Call, context| fixture.flags.is_enabled(&*call.key, context);
     calls.filter(|(call, context)| black_box(asked(black_box(call), context))).count()
 }
 
-/// By a handle, with a context that was built before.
+/// Evaluates by a handle, with a context that was built before.
 pub(crate) fn by_handle(fixture: &Ruled) -> usize {
     let calls = fixture.calls.iter().zip(&fixture.contexts);
     let asked =

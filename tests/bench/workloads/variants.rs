@@ -9,12 +9,12 @@ use flagstaff::{
 
 use super::{CALLS, key, scatter, start, user};
 
-/// Flags with variants, and who asks.
+/// Flags with variants, and the contexts of the calls.
 pub(crate) struct Varied {
     flags: Flags,
     handles: Vec<Flag>,
     calls: Vec<Call>,
-    /// By call.
+    /// The context of each call.
     contexts: Vec<Context<'static>>,
 }
 
@@ -40,7 +40,7 @@ impl Varied {
             contexts: calls.iter().map(|call| Context::user(call.user.clone())).collect(),
             calls,
         };
-        // Fills the thread-locals and the contexts' hashes; and the variants are drawn.
+        // Fills the thread-locals and the contexts' hashes, and checks that variants are drawn.
         let served = by_name(&fixture);
         assert_eq!(served, by_handle(&fixture));
         assert_eq!(served, details_by_name(&fixture));
@@ -58,12 +58,12 @@ pub(crate) fn definition() -> Entry {
     Definition::new().variants(variants).into()
 }
 
-/// By name, with a context that is built for the call: how many are served `one_page`.
+/// Evaluates by name, with a context that is built for the call. Returns the number that are served `one_page`.
 pub(crate) fn by_name(fixture: &Varied) -> usize {
     fixture.calls.iter().filter(|call| is_one_page(asked(fixture, call).value)).count()
 }
 
-/// The same with evaluation details: reason, cause and source too.
+/// Evaluates as [`by_name`] does, with details: reason, cause and source.
 pub(crate) fn details_by_name(fixture: &Varied) -> usize {
     fixture.calls.iter().filter(|call| is_one_page(black_box(asked(fixture, call)).value)).count()
 }
@@ -74,7 +74,7 @@ fn asked(fixture: &Varied, call: &Call) -> Answer<&'static str> {
     fixture.flags.variant(&*call.key, &context, "control")
 }
 
-/// By a handle, with a context that was asked with before.
+/// Evaluates by a handle, with a context that was used before.
 pub(crate) fn by_handle(fixture: &Varied) -> usize {
     let asked = |(call, context): &(&Call, &Context<'_>)| {
         let flag = &fixture.handles[black_box(call).slot];

@@ -1,5 +1,5 @@
-//! Any text as a flags.toml: its diagnostics, what lints say and the tests that fail point into it,
-//! and what is good in it evaluates.
+//! Any string as a flags.toml: diagnostics, lints and failed tests point into it, and the valid part
+//! evaluates.
 
 #![no_main]
 
@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| {
     for environment in file.environments() {
         let there = file.clone().in_environment(environment).expect("it has that environment");
         check_flags(&there);
-        // What is wrong in `[flags]` is wrong everywhere, and rejects no more than is wrong there.
+        // A flag that `[flags]` rejects is rejected in every environment. Any other flag is valid or rejected there.
         let is_rejected = |key: &str| there.rejected().contains(key);
         assert!(file.rejected().iter().all(is_rejected));
         assert!(file.flags().keys().all(|key| is_rejected(key) || there.flags().contains_key(key)));
@@ -48,7 +48,7 @@ fn check_flags(file: &FlagsFile) {
     let defined = file.flags().iter();
     let test = defined
         .fold(Flags::for_test(), |test, (key, definition)| test.with(key, definition.clone()));
-    // A test has to say of all flags that are asked for what they are.
+    // `Flags::for_test` panics on a flag without a value, so the flags that others need are set to off.
     let needed = file.flags().values().flat_map(|flag| flag.needs());
     let unknown = needed.filter(|it| !file.flags().contains_key(&*it.flag));
     let flags = unknown.fold(test, |test, needed| test.off(&*needed.flag)).start();
@@ -60,7 +60,7 @@ fn check_flags(file: &FlagsFile) {
     assert!(known.eq(file.flags().keys()));
 }
 
-/// The text as a flagstaff.toml.
+/// Parses the text as a flagstaff.toml.
 fn check_places(text: &str) {
     let places = PlacesFile::parse("flagstaff.toml", text);
     check_diagnostics(text, places.diagnostics());
@@ -73,7 +73,7 @@ fn check_places(text: &str) {
     }
 }
 
-/// The second half of the text is linted as an edit of the first.
+/// Lints the second half of the text as an edit of the first.
 fn check_lints(text: &str, file: &FlagsFile) {
     let lints = Code::ALL.iter().fold(Lints::new(), |lints, &code| lints.warn(code));
     let (before, after) = text.split_once("\n---\n").unwrap_or((text, text));
@@ -91,8 +91,8 @@ fn check_lints(text: &str, file: &FlagsFile) {
     }
 }
 
-/// The tests in the text. Those of flags that are left when failures are rejected pass; what was in
-/// force before is the first half of the text.
+/// Runs the tests in the text. After failures are rejected, the tests of all flags that are left pass.
+/// The first half of the text is the previous file.
 fn check_tests(text: &str, file: &FlagsFile) {
     let run = file.test(SystemTime::UNIX_EPOCH);
     check_diagnostics(text, run.diagnostics());
@@ -125,10 +125,10 @@ fn check_diagnostics(text: &str, diagnostics: &Diagnostics) {
         let suggestion = problem.suggestion.iter();
         let edits = suggestion.flat_map(|it| &it.edits).map(|edit| &edit.span);
         for span in related.chain(edits).chain([&problem.span]) {
-            // Inside the text and on character boundaries.
+            // The span is inside the text and on character boundaries.
             assert!(text.get(span.clone()).is_some(), "{problem:?}");
         }
-        // An editor shows everything but a byte order mark.
+        // Editors do not show a byte order mark.
         let before = &text[..problem.span.start];
         let before = before.strip_prefix('\u{feff}').unwrap_or(before);
         let line = before.rsplit('\n').next().unwrap_or_default();

@@ -1,10 +1,11 @@
-//! Any flags.toml, in its first environment if it has one, asked by any context: nothing panics, and the explained answer is the plain one.
+//! Any flags.toml, in its first environment if it has one, evaluated for any context. No input panics, and the
+//! explained answer is the plain answer.
 //!
 //! The context is a JSON object behind a line of three dashes:
 //! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.
 //!
-//! Behind a first byte of 0, the input is the choices that a file is made by, which has all words of the language where
-//! they make sense.
+//! After a first byte of 0, the input is the choices from which a file is generated. Such a file uses all words of the
+//! language where they are valid.
 
 #![no_main]
 
@@ -21,7 +22,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 
-/// The context for a file that is made by choices.
+/// The context for a file that is generated from choices.
 const CONTEXT: &str = "\n---\n{\"user\": \"bob\", \"attributes\": {\"plan\": \"gold\", \"seats\": \"12\"}}";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -39,8 +40,8 @@ fuzz_target!(|bytes: &[u8]| {
     let defined = file.flags().iter();
     let memory = defined
         .fold(Memory::new(), |memory, (key, definition)| memory.with(key, definition.clone()));
-    // Not those for tests, which panic when a flag requires one that nobody declares.
-    // A runtime for each input: one that nobody drives keeps the tasks of flags that are gone.
+    // Not `Flags::for_test`, which panics if a required flag is not declared.
+    // A runtime for each input: one that is never driven would keep the tasks of dropped flags.
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
     let flags = runtime.block_on(Flags::builder().source(memory).start());
@@ -50,7 +51,7 @@ fuzz_target!(|bytes: &[u8]| {
     for (key, definition) in file.flags() {
         check(&snapshot, key, &context);
         check(&snapshot, key, &Context::anonymous());
-        // Whoever is on a list reaches what others do not.
+        // The evaluation of a user on a list takes other steps than that of other users.
         let lists = [&definition.denied_users, &definition.allowed_users];
         for user in lists.into_iter().filter_map(|list| list.value()?.first()) {
             check(&snapshot, key, &Context::user(user));

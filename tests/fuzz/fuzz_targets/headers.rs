@@ -1,5 +1,5 @@
-//! Any request headers: who they say is asking, and what flags answer them. The input is lines of
-//! `name: value`.
+//! Any request headers: the user that they identify, and the answers of flags for that user. The input
+//! is lines of `name: value`.
 
 #![no_main]
 
@@ -35,7 +35,7 @@ static LAYER: LazyLock<RequestLayer> = LazyLock::new(|| {
 });
 
 fuzz_target!(init: {
-    // Should the format change, the seed would prove nothing.
+    // If the format of the cookie changes, the seed no longer tests anything.
     let (flags, _) = handle(request(include_bytes!("../corpus/headers/signed-cookie")));
     assert_eq!(flags.context().targeting_key(), Some(SIGNED), "the seed has to be signed anew");
 }, |bytes: &[u8]| {
@@ -62,7 +62,7 @@ fuzz_target!(init: {
     assert_eq!(flags.is_enabled("targeted"), allowed && !denied, "{asks:?}");
 });
 
-/// A request with the lines that can be headers.
+/// Creates a request with the lines that are valid headers.
 fn request(bytes: &[u8]) -> Request<()> {
     let header = |line: &[u8]| {
         let colon = line.iter().position(|&byte| byte == b':')?;
@@ -91,7 +91,7 @@ fn check_context(context: &Context<'_>, headers: &HeaderMap) {
     }
 }
 
-/// The flags that the service finds, and the cookie that is set.
+/// Returns the flags that the service finds, and the cookie that is set.
 fn handle(request: Request<()>) -> (RequestFlags, Option<HeaderValue>) {
     let service = LAYER.layer(service_fn(|request: Request<()>| {
         let flags = request.extensions().get::<RequestFlags>().cloned();

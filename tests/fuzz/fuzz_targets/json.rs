@@ -1,4 +1,4 @@
-//! Any bytes as the JSON of a flag: what is good in them survives being written and read again.
+//! Any bytes as the JSON of a flag: the valid part survives being written and read again.
 
 #![no_main]
 
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         definition.enabled == Setting::Remove
     );
 
-    // What rejects no key has none to ignore.
+    // Without rejected keys, ignoring unknown keys makes no difference.
     let given: Map<String, Value> = serde_json::from_slice(bytes).expect("an object");
     assert_eq!(from_json_object("flag", &given, UnknownKeys::Ignore), Ok(definition));
 });

@@ -1,4 +1,4 @@
-//! Under axum.
+//! Gates and request layers in axum.
 
 use axum::{
     Router,
@@ -42,7 +42,7 @@ async fn handlers_take_the_pinned_flags() {
 }
 
 #[tokio::test]
-async fn without_a_request_layer_the_extractor_says_what_is_missing() {
+async fn without_a_request_layer_the_extractor_names_the_missing_layer() {
     let app = Router::new().route("/", get(user)).route(
         "/maybe",
         get(|flags: Option<RequestFlags>| async move { flags.is_none().to_string() }),
@@ -85,7 +85,7 @@ async fn a_gate_closes_a_method_a_route_or_a_router() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_on_a_closed_gate_is_told_nothing_but_that() {
+async fn a_wrong_method_on_a_closed_gate_gets_the_closed_response() {
     let flags = flags([("on", true.into()), ("off", false.into())]).await;
     let app = app(&flags);
 
@@ -93,7 +93,7 @@ async fn a_wrong_method_on_a_closed_gate_is_told_nothing_but_that() {
     assert_eq!((status, body.len()), (StatusCode::NOT_FOUND, 73));
     assert!(!headers.contains_key("allow"));
 
-    // The documentation says so: axum adds this one around a layer of its own.
+    // As the documentation of the gate says, axum adds this header around the layer.
     let (status, headers, _) = ask(&app, "POST", "/layered").await;
     assert_eq!((status, headers["allow"].to_str().unwrap()), (StatusCode::NOT_FOUND, "GET,HEAD"));
 }

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::support::BOUND;
 
-/// Returns the user and the flag in scope.
+/// Returns the user and the flag that are in scope.
 fn seen() -> String {
     let user =
         flagstaff::current().and_then(|flags| flags.context().targeting_key().map(str::to_owned));
@@ -120,11 +120,11 @@ async fn the_length_and_the_end_of_a_body_are_those_of_the_body_inside() {
 
     let empty = serve(layer().service(empty)).await;
     let response = get(empty, Version::HTTP_2).await;
-    // END_STREAM came with the headers.
+    // END_STREAM arrived with the headers.
     assert!(response.body().is_end_stream());
 }
 
-/// Spawns what serves the streams of an HTTP/2 connection, with the flags in scope.
+/// An executor that spawns the tasks of an HTTP/2 connection with the flags in scope.
 #[derive(Clone)]
 struct InScope;
 
@@ -176,7 +176,7 @@ async fn overrides_reach_handlers_and_bodies_of_servers_within_them() {
 
 #[tokio::test]
 async fn a_body_that_is_not_read_to_its_end_is_dropped_in_its_scope() {
-    /// Writes down what is in scope when it is dropped.
+    /// A value that records the scope when it is dropped.
     struct Notes(Arc<Mutex<Vec<String>>>);
     impl Drop for Notes {
         fn drop(&mut self) {

@@ -14,7 +14,7 @@ use super::flags;
 
 const SECRET: [u8; 32] = *b"thirty-two bytes, not so secret.";
 
-/// Answers with the targeting key.
+/// Responds with the targeting key.
 async fn who(_: Request<()>) -> Result<Response<Option<String>>, Infallible> {
     let user = flagstaff::current()
         .and_then(|flags: RequestFlags| flags.context().targeting_key().map(str::to_owned));
@@ -43,7 +43,7 @@ fn with_cookie(cookie: &str) -> Request<()> {
     Request::get("/").header("cookie", cookie).body(()).unwrap()
 }
 
-/// `name=value` of a `Set-Cookie`.
+/// Returns `name=value` of a `Set-Cookie` header.
 fn pair(set_cookie: &str) -> &str {
     set_cookie.split(';').next().unwrap()
 }
@@ -61,7 +61,7 @@ async fn a_new_visitor_gets_a_signed_id_for_a_year() {
     assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=31536000");
     let (name, value) = pair.split_once('=').unwrap();
     assert_eq!(name, "flagstaff_visitor");
-    // 32 bytes of HMAC-SHA256 in Base64, then the id.
+    // 32 bytes of HMAC-SHA256 in Base64, followed by the id.
     assert_eq!((value.len(), &value[44..]), (44 + 36, &*user));
     assert_eq!(caching.as_deref(), Some("private"));
 }
@@ -115,7 +115,7 @@ async fn nobody_chooses_an_id() {
 }
 
 #[tokio::test]
-async fn what_the_secret_signed_for_another_purpose_is_no_id() {
+async fn a_value_that_the_secret_signed_for_another_purpose_is_not_an_id() {
     let flags = flags([]).await;
     let chosen = "11111111-1111-4111-8111-111111111111";
     let mut jar = cookie::CookieJar::new();
@@ -130,7 +130,7 @@ async fn what_the_secret_signed_for_another_purpose_is_no_id() {
 }
 
 #[tokio::test]
-async fn what_the_secret_signed_under_another_name_is_no_id() {
+async fn a_value_that_the_secret_signed_under_another_name_is_not_an_id() {
     let flags = flags([]).await;
     let named = |name: &str| sticky().name(name).unwrap();
     let (first, cookies, _) = ask(&flags, named("a"), Request::new(())).await;
@@ -216,7 +216,7 @@ async fn a_good_cookie_counts_beside_one_that_is_not_ascii() {
 }
 
 #[tokio::test]
-async fn a_user_whom_the_extractor_knows_needs_no_cookie() {
+async fn a_user_from_the_extractor_needs_no_cookie() {
     let flags = flags([]).await;
     let request = Request::get("/").header("x-user-id", "ana").body(()).unwrap();
 

@@ -1,4 +1,4 @@
-//! What a gate answers, and when.
+//! The responses of a gate.
 
 use std::{
     collections::VecDeque,
@@ -19,7 +19,7 @@ use tower::{Layer, ServiceExt};
 
 use super::{answer, flags, get, half, lines};
 
-/// interop.md, section 3.
+/// The body of the response in section 3 of interop.md.
 const BODY: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
 
 fn denied(parts: &http::response::Parts) -> &GateDenied {
@@ -38,7 +38,7 @@ async fn the_default_answer_is_the_python_sdks_plus_no_store() {
 }
 
 #[tokio::test]
-async fn a_gate_is_closed_for_all_who_are_served_a_variant_that_counts_as_off() {
+async fn a_gate_is_closed_for_users_whose_variant_counts_as_off() {
     let drawn = Definition::new().variants([("on", 10), ("off", 90)]);
     let never = Definition::new().variants([("on", 0), ("off", 1)]).off("off");
     let flags = flags([("drawn", drawn.into()), ("never", never.into())]).await;
@@ -170,7 +170,7 @@ async fn an_unknown_flag_has_the_default_value_of_the_gate() {
 }
 
 #[tokio::test]
-async fn a_gate_without_any_flags_to_ask_answers_its_default_and_says_why() {
+async fn a_gate_without_flags_uses_its_default_and_logs_the_reason() {
     let (parts, body) = answer(FlagGate::new("beta"), get("/")).await;
 
     assert_eq!(body, BODY);
@@ -380,7 +380,7 @@ async fn the_scope_of_the_task_serves_where_extensions_were_lost() {
 }
 
 #[tokio::test]
-async fn flags_that_were_named_are_asked_for_the_user_whom_other_flags_have_pinned() {
+async fn a_gate_with_own_flags_evaluates_them_for_the_pinned_user() {
     let ours = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
     let ours = flags([("beta", ours.into())]).await;
     let others = flags([("beta", true.into())]).await;
@@ -468,7 +468,7 @@ async fn a_gate_on_some_requests_lets_the_others_pass_untouched() {
 }
 
 #[tokio::test]
-async fn requests_that_a_gate_is_not_for_are_not_even_asked_about() {
+async fn no_flag_is_evaluated_for_requests_that_a_gate_does_not_apply_to() {
     let flags = flags([("beta", false.into())]).await;
     let extractor = context_fn(|head| panic!("asked about {}", head.uri));
     let gate = flags.gate("beta").context(extractor).only(|head| head.uri.path() != "/");
@@ -490,7 +490,7 @@ async fn a_concealed_gate_on_some_requests_hides_only_those() {
     assert_eq!(answer(gate, get("/")).await.1, "open");
 }
 
-/// Answers for missing routes, with these headers.
+/// Responds for missing routes, with these headers.
 fn not_found(
     headers: &'static [(&str, &str)],
 ) -> impl tower::Service<
@@ -532,7 +532,7 @@ async fn no_cache_keeps_what_a_concealed_gate_answers_to_one_user() {
     let hidden = of("not found", &["cache-control: no-store"]);
     assert_eq!(all("half", outside, &[]).await, hidden);
     assert_eq!(all("half", outside, public).await, hidden);
-    // What depends on no user is as it comes.
+    // A response that does not depend on the user is unchanged.
     assert_eq!(all("on", inside, &[]).await, of("open", &[]));
     assert_eq!(all("off", outside, &[]).await, of("not found", &[]));
     assert_eq!(all("off", outside, public).await.1.len(), 2);
@@ -569,7 +569,7 @@ async fn the_body_of_a_closures_response_may_stream_and_fail() {
     assert!(body.frame().await.is_none());
 }
 
-/// A body of frames that are there already.
+/// A body whose frames are available at once.
 struct Streamed(VecDeque<Result<Frame<bytes::Bytes>, &'static str>>);
 
 impl Body for Streamed {

@@ -1,4 +1,4 @@
-//! Under tonic, and seen by clients of two languages.
+//! Gates in tonic, tested with clients in two languages.
 
 use std::{net::SocketAddr, process::Stdio};
 
@@ -14,7 +14,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use super::flags;
 use crate::support::python;
 
-/// A gRPC server: with a gate around everything, or around its one service.
+/// Starts a gRPC server, with a gate around everything or around its one service.
 async fn serve(flags: &Flags, gate: FlagGate, around_all: bool) -> SocketAddr {
     let (_, health) = tonic_health::server::health_reporter();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -43,7 +43,7 @@ async fn check(address: SocketAddr) -> Result<i32, Status> {
     Ok(response.into_inner().status)
 }
 
-/// The first status of the stream.
+/// Returns the first status of the stream.
 async fn watch(address: SocketAddr) -> Result<i32, Status> {
     let request = HealthCheckRequest { service: String::new() };
     let mut stream = client(address).await.watch(request).await?.into_inner();
@@ -81,7 +81,7 @@ async fn tonics_client_sees_a_closed_gate_as_unimplemented() {
 }
 
 #[tokio::test]
-async fn tonics_client_sees_the_configured_status_and_text() {
+async fn tonics_client_gets_the_configured_status_and_message() {
     let flags = flags([("health", false.into())]).await;
     let gate = FlagGate::new("health")
         .grpc_status(GrpcStatus::Unavailable)

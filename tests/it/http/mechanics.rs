@@ -20,7 +20,7 @@ use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit,
 
 use super::{flags, half};
 
-/// A service whose readiness is scripted, and which is not called while it must not be.
+/// A service with scripted readiness. It panics if it is called while it is not ready.
 #[derive(Clone)]
 struct Scripted {
     readiness: Vec<Poll<Result<(), &'static str>>>,
@@ -85,7 +85,7 @@ async fn a_closed_gate_does_not_call_a_service_that_is_ready() {
     assert_eq!(call(&mut service).unwrap().status(), StatusCode::NOT_FOUND);
 }
 
-/// Always ready.
+/// A service that is always ready.
 #[derive(Clone)]
 struct Idle;
 
@@ -128,7 +128,7 @@ async fn a_closed_gate_leaves_no_permit_reserved_when_its_clone_is_dropped() {
     let service = flags.gate("off").layer(ConcurrencyLimit::new(Idle, 1));
 
     for _ in 0..3 {
-        // As hyper and axum call services.
+        // The way in which hyper and axum call services.
         let response = service.clone().oneshot(Request::new(())).now_or_never();
 
         assert_eq!(response.expect("a permit is free").unwrap().status(), StatusCode::NOT_FOUND);
@@ -151,7 +151,7 @@ async fn an_open_gate_allocates_nothing() {
     let by_header = flags.gate("half").context(TrustedHeaders::default().or_anonymous());
     for (gate, pin) in gates.into_iter().chain([(by_header, false)]) {
         let shown = format!("{gate:?}");
-        // A response that depends on the user has headers for caches.
+        // A constant flag, since a response that depends on the user gets headers for caches.
         let hides = flags.gate("on").conceal(Idle);
         let mut gated = gate.layer(Idle);
         let mut concealed = hides.layer(Idle);
@@ -179,7 +179,7 @@ async fn an_open_gate_allocates_nothing() {
             (opened, counted.count_total)
         };
 
-        // The first question finds the slot and fills the thread's cache.
+        // The first call finds the slot and fills the cache of the thread.
         both(&mut gated, &mut concealed);
 
         assert_eq!(both(&mut gated, &mut concealed), (true, 0), "{shown}");
@@ -195,7 +195,7 @@ fn a_gates_body_passes_its_inner_body_through() {
     assert!(EitherBody::<String>::default().is_end_stream());
 }
 
-/// What hyper asks of a service, by way of `hyper_util::service::TowerToHyperService`.
+/// The bounds of hyper on a service, through `hyper_util::service::TowerToHyperService`.
 fn hyper<S, B>(_: S)
 where
     S: Service<Request<hyper::body::Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -206,7 +206,7 @@ where
 {
 }
 
-/// What tonic's `Server::serve` asks.
+/// The bounds of tonic's `Server::serve`.
 fn tonic<S, B>(_: S)
 where
     S: Service<Request<tonic::body::Body>, Response = Response<B>> + Clone + Send + 'static,
@@ -217,7 +217,7 @@ where
 {
 }
 
-/// What axum's `Router::layer` asks.
+/// The bounds of axum's `Router::layer`.
 fn axum<L>(layer: L)
 where
     L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,

@@ -23,7 +23,7 @@ use http::{Request, Response, response::Parts};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt};
 
-/// Flags of one source in memory.
+/// Returns flags with one source in memory.
 async fn flags<const N: usize>(entries: [(&str, Entry); N]) -> Flags {
     let memory = Memory::new();
     for (key, entry) in entries {
@@ -40,12 +40,12 @@ pub(crate) fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).body(Empty::new()).unwrap()
 }
 
-/// Answers everything with `open`.
+/// Responds to everything with `open`.
 async fn open<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from("open")))
 }
 
-/// What `open` behind `layer` answers, read to the end.
+/// Returns the response of `open` behind `layer`, with its whole body.
 pub(crate) async fn answer<L, B, R>(layer: L, request: Request<B>) -> (Parts, String)
 where
     L: Layer<tower::util::ServiceFn<fn(Request<B>) -> BoxedAnswer>>,
@@ -66,7 +66,7 @@ where
 type BoxedAnswer =
     futures_util::future::BoxFuture<'static, Result<Response<Full<Bytes>>, Infallible>>;
 
-/// The headers as `name: value` lines, sorted.
+/// Returns the headers as `name: value` lines, sorted.
 fn lines(parts: &Parts) -> Vec<String> {
     let line = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         format!("{name}: {}", value.to_str().unwrap())

@@ -16,7 +16,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::{flags, wire};
 
-/// Refuses all requests without an account.
+/// Returns an extractor that refuses requests without an account.
 #[expect(clippy::result_large_err, reason = "a refusal may be a response as it is")]
 fn signed_in() -> impl TryContextExtractor<Refusal = Response<String>> + Clone + Send + Sync {
     try_context_fn(|head| match head.headers.get("x-account").map(|id| id.to_str()) {
@@ -50,7 +50,7 @@ where
 
 #[tokio::test]
 #[expect(clippy::result_large_err, reason = "a refusal may be a response as it is")]
-async fn a_refusal_is_kept_out_of_caches_unless_it_has_a_word_on_them() {
+async fn a_refusal_is_kept_out_of_caches_unless_it_sets_cache_control() {
     let flags = vip().await;
     let of = async |refuse: fn() -> Response<String>| {
         let layer = flags.request_layer(try_context_fn(move |_| Err::<Context<'_>, _>(refuse())));
@@ -118,7 +118,7 @@ async fn a_string_of_a_request_that_is_longer_than_8_kib_counts_as_missing() {
     let more = ana.clone().group(long(1)).attribute("agent", long(1));
     let more = more.attribute("tags", [long(1), "a".to_owned()]);
     assert_eq!(seen(more).await, ana);
-    // Whose groups they are is not known.
+    // Without the user, the groups belong to no known user.
     let nameless = Context::user(long(1)).group("beta").attribute("plan", "pro");
     assert_eq!(seen(nameless).await, Context::anonymous().attribute("plan", "pro"));
 }

@@ -1,4 +1,4 @@
-//! Flags whose definition was rejected, and that have no good one: neither on nor off.
+//! Rejected flags without a former definition, which are neither on nor off.
 
 use flagstaff::{
     File, FlagGate, FlagSwitch, Flags, Memory, Reason,
@@ -11,7 +11,7 @@ use tower::{Layer, ServiceExt, service_fn};
 
 use super::{answer, get};
 
-/// Flags of which `bad` was rejected, and the source above.
+/// Returns flags of which `bad` was rejected, and the source above it.
 async fn flags() -> (Flags, Memory) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.toml");
@@ -19,7 +19,7 @@ async fn flags() -> (Flags, Memory) {
     std::fs::write(&path, text).unwrap();
     let above = Memory::new();
     let flags = Flags::builder().source(above.clone()).source(File::open(&path).unwrap());
-    // What was read once stays in force without the file.
+    // The flags stay in force after the file is removed.
     (flags.start().await.unwrap(), above)
 }
 
@@ -27,7 +27,7 @@ fn off(flag: &str) -> Requirement {
     Requirement::off(flag)
 }
 
-/// Gates that ask `bad`, alone and with others; true if the gate is open once `bad` is forced off.
+/// Returns gates on `bad`, alone and with others. True if the gate is open once `bad` is forced off.
 fn gates() -> [(FlagGate, bool); 12] {
     [
         (FlagGate::new("bad"), false),
@@ -49,7 +49,7 @@ fn gates() -> [(FlagGate, bool); 12] {
 async fn a_gate_on_a_rejected_flag_is_closed_in_either_mode_until_the_flag_is_forced_off() {
     let (flags, above) = flags().await;
 
-    // Forced on, it still lacks its deny-lists.
+    // Even when the flag is forced on, its deny-lists are missing.
     for entry in [None, Some(Entry::Forced(true))] {
         if let Some(entry) = entry {
             above.insert("bad", entry);

@@ -1,4 +1,4 @@
-//! One request, one truth.
+//! Request layers: all evaluations of a request use one generation.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ async fn a_request_that_straddles_a_reload_sees_one_generation_in_its_tasks_too(
             async move {
                 let before = flagstaff::is_enabled("a");
                 reload.wait().await;
-                // The flag is off by now.
+                // The flag is off from here on.
                 reload.wait().await;
                 let task = async { flagstaff::is_enabled("a") };
                 let seen = [
@@ -64,7 +64,7 @@ async fn a_request_that_straddles_a_reload_sees_one_generation_in_its_tasks_too(
     );
 }
 
-/// Asks within `call` itself, before there is a future.
+/// A service that evaluates within `call` itself, before there is a future.
 #[derive(Clone)]
 struct AsksAtOnce;
 
@@ -180,7 +180,7 @@ async fn a_storm_of_reloads_fails_no_request_and_mixes_no_generations() {
         let (service, seen) = (service.clone(), Arc::clone(&seen));
         clients.spawn(async move {
             let (mut on, mut off) = (0, 0);
-            // Both answers have to have been seen, so that the storm was one.
+            // Waits until both answers were seen, so that flags really changed during the requests.
             while seen.fetch_add(1, Ordering::Relaxed) < REQUESTS || on == 0 || off == 0 {
                 let response = service.clone().oneshot(Request::new(())).await;
                 match response.expect("no request fails").into_body().into_inner() {

@@ -13,7 +13,7 @@ use tower::{ServiceBuilder, ServiceExt};
 
 use super::flags;
 
-/// What the outer one of two request layers says.
+/// The answer within the outer of two request layers.
 #[derive(Debug, Clone, PartialEq)]
 struct Outer(bool);
 
@@ -21,7 +21,7 @@ fn fifty() -> Percentage {
     Percentage::whole(50).unwrap()
 }
 
-/// By a rule.
+/// Returns flags in which a rule draws half of the requests.
 async fn half_of_requests() -> Flags {
     let everybody = Condition::All(Vec::new());
     let half = Serve::Percentage(fifty());
@@ -29,7 +29,7 @@ async fn half_of_requests() -> Flags {
     flags([("sampled", sampled.into())]).await
 }
 
-/// By the flag itself.
+/// Returns flags in which the flag itself draws half of the requests.
 async fn half_by_the_flag() -> Flags {
     let sampled = Definition::new().percentage(fifty()).bucket_by(BucketBy::Request);
     flags([("sampled", sampled.into())]).await
@@ -74,12 +74,12 @@ async fn requests_differ(flags: Flags) {
         );
     }
 
-    // By chance they are all alike once in 2^199.
+    // The chance that all answers are equal is 1 in 2^199.
     assert!(seen.contains(&true) && seen.contains(&false));
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_out() {
+async fn outside_of_a_request_a_sample_of_requests_is_off() {
     for flags in [half_of_requests().await, half_by_the_flag().await] {
         for n in 0..20 {
             let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
@@ -118,7 +118,7 @@ async fn variants_are_drawn_by_the_request_too() {
             );
         }
 
-        // By chance one of them is missing once in 2^80.
+        // The chance that one of them is missing is 1 in 2^80.
         assert!(seen.contains(&"a".to_owned()) && seen.contains(&"b".to_owned()), "{flag}");
         let outside = flags.variant(flag, &Context::user("ana"), "none");
         assert!(matches!(outside.cause, Cause::NoUnit(_)), "{flag}");

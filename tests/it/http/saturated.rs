@@ -30,7 +30,7 @@ use crate::support::BOUND;
 type Body = Full<bytes::Bytes>;
 type Boxed<Q> = BoxCloneSyncService<Request<Q>, Response<Body>, Infallible>;
 
-/// A service with capacity for `permits` requests, and what lets those that it has go on.
+/// Returns a service with capacity for `permits` requests, and the semaphore that lets them finish.
 fn limited<Q: Send + 'static>(
     permits: usize,
     name: &'static str,
@@ -47,7 +47,7 @@ fn limited<Q: Send + 'static>(
     (ConcurrencyLimit::new(BoxCloneSyncService::new(service), permits), gone)
 }
 
-/// Takes the capacity away, by requests that hang.
+/// Requests that hang, and so use up the capacity.
 struct Hanging(Vec<futures_util::future::BoxFuture<'static, ()>>);
 
 async fn saturate<S>(service: &S, permits: usize) -> Hanging
@@ -64,7 +64,7 @@ where
     Hanging((0..permits).map(hang).collect())
 }
 
-/// The status of the answer, if there is one at once.
+/// Returns the status of the response, if it is available at once.
 fn at_once<S, B>(service: &S, request: Request<()>) -> Option<StatusCode>
 where
     S: Service<Request<()>, Response = Response<B>> + Clone,
@@ -77,7 +77,7 @@ fn of_user(user: &str) -> Request<()> {
     Request::get("/").header("x-user-id", user).body(()).unwrap()
 }
 
-/// A user outside of the half, and one inside.
+/// Returns a user outside of the half, and one inside.
 fn outside_and_inside(flags: &Flags) -> (String, String) {
     let mut users = (0..).map(|n| format!("user-{n}"));
     let inside = |user: &String| flags.is_enabled("half", &Who::user(user.as_str()));
@@ -145,7 +145,7 @@ async fn a_request_that_waits_already_is_answered_when_the_gate_is_switched_off(
     let waiting = tokio::spawn(own.oneshot(Request::new(())));
     let layered = tokio::spawn(layered.oneshot(Request::new(())));
     tokio::task::yield_now().await;
-    // A change of another flag wakes them, and they wait on.
+    // A change of another flag wakes the requests, and they continue to wait.
     flags.enable("b").await.unwrap();
     tokio::task::yield_now().await;
 
@@ -194,7 +194,7 @@ async fn a_gate_of_several_flags_is_closed_for_all_as_soon_as_its_flags_are() {
         (FlagGate::any(["unknown", "off"]), CLOSED),
         (FlagGate::new("on").inverted(), CLOSED),
         (FlagGate::new("unknown"), CLOSED),
-        // These wait, since some are let in.
+        // These gates wait, since they are open for some users.
         (FlagGate::any(["half", "off"]), None),
         (FlagGate::all(["half", "on"]), None),
         (FlagGate::new("half"), None),
@@ -294,7 +294,7 @@ async fn a_switch_reaches_the_idle_service_while_the_other_one_is_saturated() {
     assert_eq!(at_once(&to_on, Request::new(())), Some(StatusCode::OK));
     assert_eq!(at_once(&concealed, Request::new(())), Some(StatusCode::OK));
     assert_eq!(at_once(&open, Request::new(())), Some(StatusCode::OK));
-    // Its request may be for either.
+    // The request may be for either service.
     assert_eq!(at_once(&flags.switch("half", idle).layer(busy), Request::new(())), None);
 }
 
@@ -335,7 +335,7 @@ async fn a_buffer_around_a_gate_gets_going_when_the_gate_is_switched_off() {
     let (inner, _finish) = limited(1, "a");
     let _hanging = saturate(&inner, 1).await;
     let service = ServiceBuilder::new().buffer(4).layer(flags.gate("a")).service(inner);
-    // Its worker waits for the limit now, with this request in its hands.
+    // The worker now holds this request and waits for the limit.
     let first = tokio::spawn(service.clone().oneshot(Request::new(())));
     tokio::task::yield_now().await;
 
@@ -416,7 +416,7 @@ async fn a_closed_gate_answers_in_a_router_whose_request_layer_is_around_it() {
     assert_eq!(closed.now_or_never().expect("it is at once").unwrap().status(), 404);
 }
 
-/// Over a connection of its own, whose first request is one that hangs.
+/// The first request on each connection hangs.
 #[tokio::test]
 async fn a_switched_off_gate_answers_over_both_versions_of_http_while_calls_hang() {
     for version_2 in [false, true] {
@@ -453,7 +453,7 @@ async fn a_switched_off_gate_answers_over_both_versions_of_http_while_calls_hang
         flags.disable("a").await.unwrap();
 
         assert_eq!(timeout(BOUND, get()).await.expect("it is closed"), 404);
-        // Those that had come in are served; one that waited gets the answer of the closed gate.
+        // Requests that had reached the service are served. One that waited gets the response of the closed gate.
         finish.add_permits(3);
         for answer in hanging {
             timeout(BOUND, answer).await.expect("it ends").unwrap();

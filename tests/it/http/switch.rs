@@ -1,4 +1,4 @@
-//! One of two services.
+//! Switches between two services.
 
 use std::convert::Infallible;
 
@@ -10,7 +10,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::{flags, half};
 
-/// A service that answers with `name` and the response headers `headers`.
+/// Returns a service that responds with `name` and the headers `headers`.
 fn service(
     name: &'static str,
     headers: &'static [(&str, &str)],
@@ -97,7 +97,7 @@ async fn headers_of_the_services_are_merged_with() {
 }
 
 #[tokio::test]
-async fn no_cache_is_told_to_keep_a_response_that_depends_on_the_user() {
+async fn no_cache_may_keep_a_response_that_depends_on_the_user() {
     let flags = flags([("half", half()), ("on", true.into())]).await;
     let headers: &[_] = &[
         ("cache-control", "public, s-maxage=60"),
@@ -115,7 +115,7 @@ async fn no_cache_is_told_to_keep_a_response_that_depends_on_the_user() {
         all(switch.oneshot(of("ana")).await.unwrap().headers())
     };
 
-    // `Expires` stays: it is for those that may keep the response, which are private caches.
+    // `Expires` stays for caches that may keep the response, which are private ones.
     let kept = ["cache-control: private", "expires: Thu, 01 Jan 2099 00:00:00 GMT"];
     assert_eq!(all("half").await, [&kept[..], &["vary: x-user-id, x-user-groups"]].concat());
     assert_eq!(all("on").await.len(), headers.len());

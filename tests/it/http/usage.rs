@@ -1,4 +1,4 @@
-//! Flags that gates and switches ask are evaluated flags.
+//! Checks that the flags of gates and switches count as evaluated flags.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,7 @@ use flagstaff::{
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
 
-/// A source that learns from its sink which flags are evaluated.
+/// A source that reads from its sink which flags are evaluated.
 #[derive(Default)]
 struct Watching(Arc<OnceLock<Sink>>);
 

@@ -1,4 +1,4 @@
-//! Over real connections, to the byte.
+//! Responses over real connections, compared byte by byte.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -23,7 +23,7 @@ use tower::{Layer, Service, ServiceBuilder, service_fn};
 use super::{flags, half, open};
 use crate::support::BOUND;
 
-/// Serves HTTP/1.1 and HTTP/2 until the test is over. There is no `Date`, so that bytes compare.
+/// Serves HTTP/1.1 and HTTP/2 until the test ends. Responses have no `Date`, so that bytes can be compared.
 pub(super) async fn serve<S, B>(service: S) -> SocketAddr
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
@@ -44,7 +44,7 @@ where
                 let mut builder = auto::Builder::new(TokioExecutor::new());
                 builder.http1().auto_date_header(false);
                 builder.http2().auto_date_header(false);
-                // A client that hangs up is no failure of the test.
+                // A client that closes the connection does not fail the test.
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             });
         }
@@ -52,7 +52,7 @@ where
     address
 }
 
-/// Everything that comes back for `request` on a connection of its own.
+/// Returns all bytes of the response to `request`, on a connection of its own.
 pub(super) async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -73,7 +73,7 @@ const CLOSED: &str = "HTTP/1.1 404 Not Found\r\n\
     \r\n\
     {\"detail\":\"Feature not available\",\"code\":\"FEATURE_DISABLED\",\"details\":{}}";
 
-/// The lines of the head in order of the alphabet, and the body.
+/// Returns the lines of the head in alphabetical order, and the body.
 fn sorted(response: &str) -> (Vec<&str>, &str) {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let mut lines: Vec<_> = head.split("\r\n").collect();
@@ -124,12 +124,12 @@ async fn a_closed_gate_never_asks_for_the_body() {
     assert!(open.ends_with("hello"));
 }
 
-/// A host with a hand-written router: one route, and a service for all others.
+/// Starts a host with a hand-written router: one route, and a service for all others.
 async fn host(flags: &Flags, hidden: bool) -> SocketAddr {
     let not_found = service_fn(async |request: Request<Incoming>| {
         let (parts, body) = request.into_parts();
         let read = body.collect().await.unwrap().to_bytes();
-        // Everything that it can see of a request.
+        // Everything that the service reads of a request.
         let body = format!("{} {} {:?} {read:?}", parts.method, parts.uri, parts.headers);
         let response = Response::builder().status(404).header("x-from", "fallback");
         Ok::<_, Infallible>(response.body(Full::from(body)).unwrap())
@@ -138,7 +138,7 @@ async fn host(flags: &Flags, hidden: bool) -> SocketAddr {
     let router = service_fn(move |request: Request<Incoming>| {
         let (mut secret, mut not_found) = (secret.clone(), not_found);
         async move {
-            // Both are always ready.
+            // Both services are always ready.
             if hidden && request.uri().path() == "/x" {
                 secret.call(request).await
             } else {
@@ -215,6 +215,6 @@ async fn a_grpc_answer_on_http_2_is_one_header_frame() {
 
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["grpc-status"], "12");
-    // END_STREAM came with the headers: a trailers-only response.
+    // END_STREAM arrived with the headers: a trailers-only response.
     assert!(response.body().is_end_stream());
 }

@@ -1,6 +1,6 @@
 //! Strings in every output of the library, read again by a parser of each format.
 //!
-//! The fuzz target `outputs` has this file too.
+//! The fuzz target `outputs` includes this file, too.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 use syn::visit::Visit;
 
-/// Strings that a pull request or a writer of the store chooses.
+/// Strings that the author of a pull request or a writer of the store chooses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Strings {
     pub(crate) key: String,
@@ -37,7 +37,7 @@ impl Strings {
         [key, description, owner, reason, name, user]
     }
 
-    /// A flag file that has the strings wherever one can be.
+    /// Returns a flag file that has the strings in every place for a string.
     fn toml(&self) -> String {
         let [key, description, owner, reason, name, user] =
             self.all().map(|text| Untrusted::new(text).toml());
@@ -55,7 +55,7 @@ impl Strings {
         )
     }
 
-    /// A flag that is right whenever its key is.
+    /// Returns a flag that is valid if its key is.
     fn plain_toml(&self) -> String {
         let [key, description, owner, _, name, user] =
             self.all().map(|text| Untrusted::new(text).toml());
@@ -67,7 +67,7 @@ impl Strings {
     }
 }
 
-/// Sends the strings through all outputs, and panics where one of them is more than data.
+/// Writes the strings to all outputs, and panics if an output reads one of them as anything but data.
 pub(crate) fn check(strings: &Strings) {
     strings.all().into_iter().for_each(check_forms);
     check_shell(&strings.all());
@@ -78,7 +78,7 @@ pub(crate) fn check(strings: &Strings) {
     check_errors(strings);
 }
 
-/// Asserts that nothing in an output is hidden but the layout.
+/// Checks that an output has no invisible characters except for its layout.
 #[track_caller]
 fn assert_shown(output: &str) {
     let is_bad = |c: char| is_hidden(c) && c != '\n';
@@ -120,7 +120,7 @@ fn check_forms(text: &str) {
     }
 }
 
-/// Reads text of HTML, in which there has to be no markup.
+/// Reads the text of HTML, which must not contain markup.
 #[track_caller]
 fn read_html(html: &str) -> String {
     assert!(!html.contains(['<', '>', '"', '\'']), "{html:?}");
@@ -182,12 +182,12 @@ fn read_csv(row: &str) -> Vec<String> {
     }
 }
 
-/// A parser with what GitHub and rustdoc turn on, and more.
+/// Returns a Markdown parser with the extensions of GitHub and rustdoc, and more.
 fn markdown(text: &str) -> Parser<'_> {
     Parser::new_ext(text, Options::all() - Options::ENABLE_SMART_PUNCTUATION)
 }
 
-/// Returns the text of Markdown, in which there has to be no markup.
+/// Returns the text of Markdown, which must not contain markup.
 #[track_caller]
 fn plain_text(text: &str) -> String {
     let mut plain = String::new();
@@ -202,7 +202,7 @@ fn plain_text(text: &str) -> String {
     plain
 }
 
-/// Returns the code that all of the text is, if it is.
+/// Returns the content of a Markdown text that is one code span.
 fn code(text: &str) -> Option<String> {
     let events: Vec<_> = markdown(text).collect();
     match &events[..] {
@@ -240,7 +240,7 @@ fn check_table<const N: usize>(strings: [&str; N]) {
 
 /// Checks that a shell reads each string as one word, and runs nothing.
 fn check_shell(strings: &[&str]) {
-    // No argument of a process has one.
+    // Arguments of a process cannot contain a zero byte.
     let strings: Vec<_> = strings.iter().filter(|text| !text.contains('\0')).collect();
     let words: Vec<_> = strings.iter().map(|text| Untrusted::new(text).shell()).collect();
     words.iter().for_each(|word| assert_line(word));
@@ -263,7 +263,7 @@ fn check_file(text: &str, strings: &Strings) {
 
     let json = to_json(definition);
     let read = from_json_object(&strings.key, &json, UnknownKeys::Reject).expect("a flag");
-    // A segment is written out, so its rule is another one.
+    // The segment is expanded, so its rule is written in another way.
     assert_eq!(
         (&read.description, &read.owner, &read.tags, &read.denied_users),
         (&definition.description, &definition.owner, &definition.tags, &definition.denied_users)
@@ -275,7 +275,7 @@ fn check_file(text: &str, strings: &Strings) {
 fn check_diagnostics(diagnostics: &Diagnostics) {
     assert_shown(&diagnostics.report().to_string());
     let colored = diagnostics.report().ansi().to_string();
-    // Colours begin with an escape and a bracket, and end in an m.
+    // An ANSI colour begins with an escape and a bracket, and ends with an `m`.
     let mut parts = colored.split('\u{1b}');
     assert_shown(parts.next().unwrap_or_default());
     for part in parts {
@@ -293,7 +293,7 @@ fn check_diagnostics(diagnostics: &Diagnostics) {
     }
 }
 
-/// The strings of generated code that the compiler and rustdoc read.
+/// The strings in generated code that the compiler and rustdoc read.
 #[derive(Default)]
 struct Literals {
     docs: Vec<String>,
@@ -348,7 +348,7 @@ fn check_code(text: &str, key: &str) {
     }
 }
 
-/// Writes strings into another file, which has to have them then.
+/// Writes strings into another file, and checks that it contains them.
 fn check_edit(text: &str, strings: &Strings) {
     let mut document = Document::parse("flags.toml", "[flags]\nother = true\n").expect("a file");
     let file = FlagsFile::parse("flags.toml", text);

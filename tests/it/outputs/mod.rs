@@ -1,4 +1,4 @@
-//! Names, descriptions, owners and reasons in every output: they are data, whatever is in them.
+//! Names, descriptions, owners and reasons in every output: any string in them is data.
 
 mod check;
 

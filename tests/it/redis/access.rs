@@ -1,4 +1,4 @@
-//! Servers that let us do less than we want.
+//! Servers that restrict the rights of the user.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::support::BOUND;
 /// The users that the documentation describes.
 const DOCUMENTATION: &str = include_str!("../../../src/docs/reliability.md");
 
-/// Makes the users as the documentation says, word for word.
+/// Creates the users with the commands of the documentation, word for word.
 fn follow_the_documentation(server: &Server) {
     let commands = DOCUMENTATION.lines().filter(|line| line.starts_with("ACL SETUSER"));
     let commands: Vec<_> = commands.collect();
@@ -41,7 +41,7 @@ fn as_reader(server: &Server) -> Redis {
     connect_as("reader", server).unannounced()
 }
 
-/// A server with the override and a user who may read it.
+/// Starts a server with the override and a user who may read it.
 fn with_reader() -> Server {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
@@ -61,7 +61,7 @@ async fn a_reader_needs_few_rights() {
     subject.is_undisturbed("few rights");
 }
 
-/// The other rights are worth having and not needed.
+/// The other rights are useful, but not needed.
 #[tokio::test]
 async fn a_reader_needs_no_more_than_to_read() {
     let server = with_reader();
@@ -112,14 +112,14 @@ async fn a_writer_of_keys_needs_few_rights() {
     write_in_every_way(&subject.flags).await;
     tell_usage(&writer).await;
 
-    // Every connection asks which node of a cluster has the key; here nothing depends on that.
+    // Every connection looks up the cluster node that has the key, but this test does not depend on that.
     let denied = server.cli(&["ACL", "LOG"]);
     let denied: Vec<_> = denied.lines().collect();
     let objects = denied.windows(2).filter(|lines| lines[0] == "object").map(|lines| lines[1]);
     assert_eq!(objects.filter(|&object| object != "hlen").count(), 0, "{denied:?}");
 }
 
-/// Waits until the others were told which flags there are.
+/// Waits until the instance has reported the flags that it uses.
 async fn tell_usage(redis: &RedisHandle) {
     let told = async {
         while redis.usage().await.unwrap().is_empty() {

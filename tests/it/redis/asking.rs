@@ -1,4 +1,4 @@
-//! Somebody who asks for flags all the time.
+//! A thread that evaluates flags all the time.
 
 use std::{
     sync::{
@@ -11,13 +11,13 @@ use std::{
 
 use flagstaff::{Context, Flags};
 
-/// A thread that evaluates in a loop while a test torments the server.
+/// A thread that evaluates in a loop while a test disturbs the server.
 pub(crate) struct Asking {
     enough: Arc<AtomicBool>,
     thread: JoinHandle<Asked>,
 }
 
-/// What the thread has seen.
+/// The results of the thread.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     evaluations: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Asked {
 }
 
 impl Asking {
-    /// Asks for flags that are on, and have to stay on.
+    /// Starts to evaluate flags that are on, and have to stay on.
     pub(crate) fn start(flags: &Flags, keys: &'static [&'static str]) -> Self {
         let (flags, enough) = (flags.clone(), Arc::new(AtomicBool::new(false)));
         let asked_enough = Arc::clone(&enough);
@@ -34,7 +34,7 @@ impl Asking {
             let ana = Context::user("ana");
             let mut asked = Asked::default();
             loop {
-                // A round is also made after the test has had enough.
+                // One more round is made after the test has set `enough`.
                 let last = asked_enough.load(Ordering::Acquire);
                 for key in keys.iter().cycle().take(1_000) {
                     let start = Instant::now();
@@ -48,19 +48,19 @@ impl Asking {
                 if last {
                     return asked;
                 }
-                // Leaves the processor to the tests beside this one.
+                // Leaves processor time to other tests.
                 thread::sleep(Duration::from_millis(1));
             }
         });
         Self { enough, thread }
     }
 
-    /// Ends it. No answer was ever another one.
+    /// Stops the thread, and checks that all answers were on.
     pub(crate) fn stop(self, fault: &str) {
         self.enough.store(true, Ordering::Release);
         let asked = self.thread.join().expect("no evaluation panics");
         assert_eq!(asked.wrong, [""; 0], "off while {fault}");
-        // Shown with `--nocapture`. How long one may take is the bench's to judge, not a test's.
+        // Shown with `--nocapture`. Only the bench has a limit on the time.
         println!(
             "{fault}: {} evaluations, the longest took {:?}",
             asked.evaluations, asked.longest

@@ -1,4 +1,4 @@
-//! Stores with more in them than an instance should read, all the time or at all.
+//! Stores with more data than an instance should read often, or at all.
 
 use std::time::Instant;
 
@@ -24,18 +24,18 @@ fn eval(server: &Server, script: &str) {
     server.cli(&["EVAL", script, "0"]);
 }
 
-/// Flags that read the overrides and do nothing else, so that readings can be counted.
+/// Returns flags that only read the overrides, so that readings can be counted.
 async fn unannounced(server: &Server) -> Subject {
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
     Subject::with(patient(&server.url()).unannounced()).await
 }
 
-/// Waits until the server was asked this many more times whether it is there.
+/// Waits until the server has received this many more `PING`s.
 async fn ticks(server: &Server, more: usize) {
     is_given(server, "ping", more).await;
 }
 
-/// Waits until the server was given a command this many more times.
+/// Waits until the server has received a command this many more times.
 pub(super) async fn is_given(server: &Server, command: &str, more: usize) {
     let before = calls(server, command);
     let given = async {
@@ -58,7 +58,7 @@ async fn a_value_of_many_megabytes_is_not_read() {
 
     let message = subject.fails(&[Kind::BadValue]).await;
     assert!(message.contains("field `big`") && message.contains("104857600 bytes"), "{message}");
-    // The first answer was cut off, whatever of it was on its way.
+    // The first answer was cut off; some more of it was in transit.
     let received = proxy.counts().received;
     assert!(received < 30 * MEBI, "{received}");
 
@@ -94,7 +94,7 @@ async fn a_key_of_many_megabytes_is_not_read() {
     subject.is_undisturbed("a key of 100 MiB");
 }
 
-/// A kill switch needs nothing of what was there, and its log entry is not what instances cannot read next.
+/// A kill switch neither reads the old value nor logs it, so instances can read its log entry.
 #[tokio::test]
 async fn a_value_of_many_megabytes_can_be_replaced() {
     let server = Server::start();
@@ -116,7 +116,7 @@ async fn a_value_of_many_megabytes_can_be_replaced() {
     }
 }
 
-/// A user without the right to ask for lengths has the answer cut off.
+/// Without the right to read lengths, the answer is cut off.
 #[tokio::test]
 async fn a_store_of_many_megabytes_is_not_read_again_until_it_changes() {
     let server = Server::start();
@@ -138,7 +138,7 @@ async fn a_store_of_many_megabytes_is_not_read_again_until_it_changes() {
     subject.recovers(&server, "too large").await;
 }
 
-/// The number of the last change is read with all of its entry.
+/// The number of the last change can only be read together with its whole entry.
 #[tokio::test]
 async fn a_log_with_an_entry_of_many_megabytes_is_not_asked_for_again_and_again() {
     let server = Server::start();
@@ -159,7 +159,7 @@ async fn a_log_with_an_entry_of_many_megabytes_is_not_asked_for_again_and_again(
     assert_eq!(asked(), before);
 }
 
-/// Sixty values of 10 KB are no fewer bytes than thousands of small ones.
+/// Sixty values of 10 KB have as many bytes as thousands of small ones.
 #[tokio::test]
 async fn few_values_with_many_bytes_are_not_read_all_the_time() {
     let server = Server::start();
@@ -187,7 +187,7 @@ async fn a_large_store_is_read_at_most_once_a_second_however_often_it_changes() 
     let readings = || calls(&server, "hgetall") + calls(&server, "hscan").div_ceil(11);
     let (before, start) = (readings(), Instant::now());
 
-    // Each is named by the log, and so in force long before all is read again.
+    // The log names each changed flag, so each is in force long before all flags are read again.
     for n in 0..200 {
         let (operation, state) =
             if n % 2 == 0 { (Operation::Disable, Off) } else { (Operation::Enable, On) };
@@ -198,7 +198,7 @@ async fn a_large_store_is_read_at_most_once_a_second_however_often_it_changes() 
     let seconds = usize::try_from(start.elapsed().as_secs()).unwrap();
     let read = readings() - before;
     assert!(read <= seconds + 2, "{read} times in {seconds} s");
-    // Others name nothing.
+    // Other writers name no flag in a log.
     server.cli(&["HSET", "feature_flags", "n8", "0"]);
     subject.becomes("n8", Off).await;
 }
@@ -217,7 +217,7 @@ async fn a_change_of_ours_is_in_force_although_there_are_too_many_flags() {
 
     assert!(!flags.is_enabled("other", &Context::anonymous()));
     assert_eq!(server.cli(&["HGET", "feature_flags", "other"]), "0");
-    // The log names it to all others.
+    // All other instances read its name in the log.
     subject.becomes("other", Off).await;
     flags.disable("new").await.unwrap();
     subject.becomes("new", Off).await;

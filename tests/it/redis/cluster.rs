@@ -1,11 +1,11 @@
-//! Nodes of which one has the flags.
+//! A cluster of which one node has the flags.
 
 use super::server::{Port, Server};
 
-/// What `CLUSTER KEYSLOT feature_flags` says.
+/// The output of `CLUSTER KEYSLOT feature_flags`.
 const SLOT: &str = "12284";
 
-/// Three masters: the second has the flags.
+/// Three masters, of which the second has the flags.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Server>,
     buses: Vec<Port>,
@@ -61,7 +61,7 @@ impl Cluster {
         self.nodes[on].cli(&[&["CLUSTER", "SETSLOT", SLOT], rest].concat());
     }
 
-    /// Starts to move the slot: from now on each of the two nodes has some of its keys.
+    /// Starts to move the slot, so that each of the two nodes may have some of its keys.
     pub(crate) fn announce_move(&self, from: usize, to: usize) {
         self.set_slot(to, &["IMPORTING", &self.id(from)]);
         self.set_slot(from, &["MIGRATING", &self.id(to)]);

@@ -1,4 +1,4 @@
-//! Stores full of garbage, of too much and of other things than flags.
+//! Stores with garbage, with too much data, and with other data than flags.
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage,
@@ -13,7 +13,7 @@ use super::{
     subject::Subject,
 };
 
-/// Runs a script in Lua on the server: the way to store what is no text.
+/// Runs a Lua script on the server, which can also store values that are not UTF-8.
 fn eval(server: &Server, script: &str) {
     server.cli(&["EVAL", script, "0"]);
 }
@@ -43,7 +43,7 @@ async fn a_key_of_another_type_leaves_the_last_overrides() {
     }
 }
 
-/// It may be meant to be on: what is stored cannot be read.
+/// The stored value cannot be read, so it may have been meant to be on.
 #[tokio::test]
 async fn a_flag_that_cannot_be_read_is_not_off_for_the_flags_that_need_it_off() {
     let server = Server::start();
@@ -65,7 +65,7 @@ async fn a_flag_that_cannot_be_read_is_not_off_for_the_flags_that_need_it_off() 
     assert_eq!((is_on("unless_beta"), is_on("unless_gamma")), (false, true));
 }
 
-/// Whatever is wrong with one field, it keeps its last good value, and all others are followed.
+/// A field that cannot be read keeps its last good value, and all other fields are followed.
 #[tokio::test]
 async fn garbage_in_one_field_harms_no_other() {
     let garbage = [
@@ -155,7 +155,7 @@ async fn a_store_that_is_flushed_is_empty() {
     }
 }
 
-/// The server tells nobody of this.
+/// The server does not notify clients of the swap.
 #[tokio::test]
 async fn databases_that_are_swapped_are_noticed() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! A server with the answers of a test: those that a real one never gives, or not on demand.
+//! A server with scripted answers, which a real server never gives, or not on demand.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-/// The answers by the names of commands. All other commands are errors.
+/// A server with the answers by the names of commands. All other commands are errors.
 pub(crate) struct Fake {
     port: u16,
     answers: Arc<Mutex<HashMap<&'static str, String>>>,
@@ -26,7 +26,7 @@ impl Fake {
             fake.answer(command, answer);
         }
         let answers = Arc::clone(&fake.answers);
-        // It ends with the test's process.
+        // The thread runs until the process of the test ends.
         thread::spawn(move || {
             for client in listener.incoming() {
                 let answers = Arc::clone(&answers);
@@ -36,7 +36,7 @@ impl Fake {
         fake
     }
 
-    /// Answers a command like this from now on, in the words of the protocol.
+    /// Sets the answer to a command, in the format of the protocol.
     pub(crate) fn answer(&self, command: &'static str, answer: &str) {
         self.answers.lock().unwrap().insert(command, answer.to_owned());
     }
@@ -46,7 +46,7 @@ impl Fake {
     }
 }
 
-/// Answers until the client hangs up.
+/// Answers until the client closes the connection.
 fn serve(mut client: &TcpStream, answers: &Mutex<HashMap<&'static str, String>>) -> Option<()> {
     let mut commands = BufReader::new(client);
     loop {

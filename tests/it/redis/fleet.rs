@@ -1,4 +1,4 @@
-//! Which instances there are, what they have seen, and what one of them keeps for its next start.
+//! The list of instances, the changes that they have seen, and the overrides that an instance keeps for its next start.
 
 use std::{path::Path, sync::mpsc, time::Duration};
 
@@ -25,12 +25,12 @@ fn redis(server: &Server, name: &str) -> RedisHandle {
     configured(server, name).handle()
 }
 
-/// Waits until so many instances are there.
+/// Waits until this many instances are listed.
 async fn fleet(redis: &RedisHandle, instances: usize) -> Fleet {
     fleet_with(redis, instances, |_| true).await
 }
 
-/// Waits until there are so many instances that are like this, and no others.
+/// Waits until this many instances are listed, all of which are `like` this.
 async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -> bool) -> Fleet {
     let wait = async {
         loop {
@@ -45,7 +45,7 @@ async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -
 }
 
 #[tokio::test]
-async fn everybody_sees_a_change_and_says_so() {
+async fn all_instances_see_a_change_and_report_it() {
     let server = Server::start();
     let (one, two) = (redis(&server, "one"), redis(&server, "two"));
     let flags = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
@@ -78,7 +78,7 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     proxy.set(Mode::Drop);
     let written = flags.enable("beta").await.unwrap().revision.unwrap();
 
-    // The other one says in a moment that it has seen it.
+    // The first instance reports in a moment that it has seen the change.
     let named = async {
         loop {
             let seen = one.wait_until_seen(written, Duration::ZERO).await.unwrap();
@@ -93,7 +93,7 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     assert!(one.wait_until_seen(written, BOUND).await.unwrap().is_complete());
 }
 
-/// It may be cut off from Redis and serve what it has.
+/// The instance may be cut off from Redis and still serve its last overrides.
 #[tokio::test]
 async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
     let server = Server::start();
@@ -131,7 +131,7 @@ async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
 }
 
 #[tokio::test]
-async fn who_shuts_down_says_goodbye() {
+async fn an_instance_that_shuts_down_leaves_the_fleet() {
     let server = Server::start();
     let one = redis(&server, "one");
     let flags =
@@ -145,7 +145,7 @@ async fn who_shuts_down_says_goodbye() {
 }
 
 #[tokio::test]
-async fn instances_say_what_an_overridden_flag_is_without_the_override() {
+async fn instances_report_the_definition_below_an_override() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "beta", "0"]);
     let one = redis(&server, "one");
@@ -164,7 +164,7 @@ async fn instances_say_what_an_overridden_flag_is_without_the_override() {
 }
 
 #[tokio::test]
-async fn an_instance_says_that_it_refuses_its_file() {
+async fn an_instance_reports_that_it_rejects_its_file() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
@@ -219,7 +219,7 @@ async fn two_files_split_the_fleet() {
         );
     }
 
-    // One that announces itself before its file is read tells of that with the next heartbeat.
+    // An instance that announces itself before its file is read reports the file with the next heartbeat.
     let other = redis(&server, "other");
     let fleet = fleet_with(&other, 3, |instance| instance.file.is_some()).await;
 
@@ -227,7 +227,7 @@ async fn two_files_split_the_fleet() {
     assert_eq!(fleet.files().len(), 2);
 }
 
-/// Waits until the file of the kept overrides names a flag.
+/// Waits until the file of the kept overrides contains a flag.
 async fn is_kept(flag: &str, file: &Path) {
     let kept = async {
         while !std::fs::read_to_string(file).is_ok_and(|text| text.contains(flag)) {
@@ -266,7 +266,7 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     drop(gone.expect("the empty server counts").unwrap());
 }
 
-/// The flags end before the file could be written, since something else has the only thread for it.
+/// The flags end before the file is written, since another task occupies the only thread for it.
 #[test]
 fn what_was_cleared_does_not_come_back_with_an_empty_server() {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
@@ -336,7 +336,7 @@ async fn clones_of_a_configuration_share_nothing() {
 }
 
 #[tokio::test]
-async fn the_flags_that_somebody_evaluates_are_noted() {
+async fn evaluated_flags_are_reported_to_the_store() {
     let server = Server::start();
     let one = redis(&server, "one");
     let declared = Memory::new()
@@ -355,7 +355,7 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
         .unwrap();
     let nobody = Context::anonymous();
     let usage = || async {
-        // Instances say what they have seen of a change at once, and the rest with it.
+        // Instances report a seen change at once, and their usage along with it.
         let written = flags.enable("written").await.unwrap().revision.unwrap();
         timeout(BOUND, async {
             while one.usage().await.unwrap().len() < 7 {

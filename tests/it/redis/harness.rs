@@ -1,4 +1,4 @@
-//! That the tools of these tests do what their names say.
+//! Tests of the helpers: the proxy, the server and the Python process.
 
 use std::{collections::BTreeMap, net::TcpStream, thread, time::Duration};
 
@@ -27,7 +27,7 @@ fn a_stopped_server_answers_when_it_goes_on() {
 
     server.stop();
     let ping = thread::spawn(move || cli(port, &["PING"]));
-    // The system takes the connection all the same.
+    // The system still accepts the connection.
     let silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
     silent.set_nonblocking(true).unwrap();
     std::io::Write::write_all(&mut &silent, b"PING\r\n").unwrap();
@@ -58,7 +58,7 @@ fn a_proxy_passes_on_and_counts() {
 }
 
 #[test]
-fn what_a_proxy_drops_arrives_when_the_network_is_well_again() {
+fn data_that_a_proxy_holds_back_arrives_when_the_network_works_again() {
     let server = Server::start();
     let proxy = Proxy::to(server.port());
     let port = proxy.port();
@@ -95,7 +95,7 @@ fn a_proxy_cuts_connections_old_and_new() {
 
     let mut new = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
     for connection in [&mut old, &mut new] {
-        // Closed or reset.
+        // The connection is closed or reset.
         assert!(matches!(connection.read(&mut [0]), Ok(0) | Err(_)));
     }
     proxy.set(Mode::Pass);
@@ -148,7 +148,7 @@ fn the_table_for_python_holds_names_and_values_of_all_kinds() {
     assert!(all.values().filter(|&&on| !on).count() > 100);
 }
 
-/// Byte for byte what the writers of this layout leave.
+/// The stored bytes are those of the writers of this layout.
 #[test]
 fn flags_of_the_json_layout_are_written_as_python_writes_them() {
     let samples = [

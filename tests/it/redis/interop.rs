@@ -1,4 +1,4 @@
-//! One Redis with the Python package, both ways.
+//! One Redis shared with the Python package, in both directions.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ async fn raw_values_mean_the_same_when_they_are_written_later() {
     let flags = follow(&server).await;
     let mut events = flags.events();
 
-    // Every name gets another's value.
+    // Every name gets the value of another name.
     let mut shifted = values.into_iter().cycle();
     for _ in 0..3 {
         shifted.next();
@@ -104,9 +104,9 @@ async fn what_is_written_here_is_seen_by_the_python_package() {
     assert!(raw.lines().all(|value| value == "1" || value == "0"), "{raw}");
 }
 
-/// It takes JSON for off, and so a flag that is forced on with an author is off there.
+/// The package reads JSON as off. So a flag that is forced on with an author is off there.
 #[tokio::test]
-async fn the_python_package_takes_an_override_with_an_author_for_off() {
+async fn the_python_package_reads_an_override_with_an_author_as_off() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
@@ -136,9 +136,9 @@ async fn the_python_command_and_this_crate_see_each_other() {
     assert_eq!(String::from_utf8(list.stdout).unwrap(), "ours    on\ntheirs  off\n");
 }
 
-/// Who and why are in the log then.
+/// The author and the reason are then only in the log.
 #[tokio::test]
-async fn the_python_package_reads_plain_overrides_whoever_made_them() {
+async fn the_python_package_reads_plain_overrides_of_any_writer() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::support::BOUND;
 
-/// What stands below says more than such a value: none of it may shine through.
+/// Follows a store above a declaration with more settings, none of which may apply beside a stored value.
 async fn follow(server: &Server) -> Flags {
     let redis = patient(&server.url()).key_per_flag("ff");
     let below = Definition::new()
@@ -86,7 +86,7 @@ async fn values_are_evaluated_in_the_order_of_their_writers() {
 
     assert_eq!(flags.health().sources[0].flags, cases.len() + 1);
     for (number, (definition, context, expected)) in cases.iter().enumerate() {
-        // Nothing but the store knows these, and so denies nobody.
+        // No other source has these flags, so no deny-list applies.
         let expected = *expected || context.targeting_key() == Some("mallory");
         let flag = format!("flag_{number}");
         assert_eq!(flags.is_enabled(&flag, context), expected, "{definition}");
@@ -108,7 +108,7 @@ async fn a_value_is_a_whole_definition_but_for_deny_lists_below() {
 }
 
 #[tokio::test]
-async fn a_write_is_seen_and_an_empty_value_says_nothing() {
+async fn a_write_is_seen_and_an_empty_value_is_ignored() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
@@ -126,7 +126,7 @@ async fn a_write_is_seen_and_an_empty_value_says_nothing() {
 }
 
 #[tokio::test]
-async fn what_we_change_keeps_what_is_not_ours() {
+async fn a_change_keeps_the_members_of_other_writers() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     python.write_json("ro", r#"{"rollout_stages": [{"percentage": 1, "duration_hours": 2}], "rollout_started": 1795228969.0004983, "percentage": 1, "enabled": true, "note": "caf\u00e9"}"#);
@@ -159,7 +159,7 @@ async fn a_percentage_takes_the_buckets_of_this_crate() {
     assert!(is_in(&flags).contains(&true) && is_in(&flags).contains(&false));
 }
 
-/// The order of the object's members decides who gets which variant.
+/// The order of the members decides which user gets which variant.
 #[tokio::test]
 async fn the_variants_of_an_experiment_keep_their_order() {
     let server = Server::start();
@@ -183,7 +183,7 @@ async fn the_variants_of_an_experiment_keep_their_order() {
 }
 
 #[tokio::test]
-async fn keys_of_others_are_none_of_the_flags() {
+async fn keys_of_other_programs_are_not_read_as_flags() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     for key in ["ffx:a", "f:b", "FF:c", "ff", "xff:d"] {
@@ -199,9 +199,9 @@ async fn keys_of_others_are_none_of_the_flags() {
     assert_eq!(keys, ["", "flag", "with:colon"]);
 }
 
-/// All keys of the database are looked through to find the flags, which is too much work for each second.
+/// Finding the flags needs a scan of all keys in the database, which is too much work for every second.
 #[tokio::test]
-async fn flags_among_many_other_keys_are_followed_by_what_the_server_tells() {
+async fn flags_among_many_other_keys_are_followed_by_pushes() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let fill = "for n = 1, 5000 do redis.call('SET', 'other:' .. n, '1') end";

@@ -1,4 +1,4 @@
-//! Redis, and all that can go wrong with it.
+//! Redis, with its failures.
 
 mod access;
 mod asking;

@@ -1,4 +1,4 @@
-//! Servers that go away, hang or forget, and networks that do.
+//! Servers that stop, hang or lose data, and networks that fail.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::support::{BOUND, next};
 
-/// How long a start waits for a server that is away.
+/// The time that a start waits for a server that does not answer.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_server_that_is_silent_at_the_start_is_started_without() {
 async fn a_killed_server_leaves_its_last_overrides() {
     let mut server = Server::start();
     let mut subject = Subject::on(&server).await;
-    // Beside the test's directory, it comes back with what it had.
+    // Saved to disk, the overrides are there after the restart.
     server.cli(&["SAVE"]);
 
     server.kill();
@@ -112,7 +112,7 @@ async fn a_flag_may_change_once_the_server_was_away_for_long() {
 }
 
 #[tokio::test]
-async fn a_server_that_comes_back_empty_is_believed_and_told_of() {
+async fn a_server_that_comes_back_empty_is_accepted_and_reported() {
     let mut server = Server::start();
     let mut subject = Subject::on(&server).await;
     server.kill();
@@ -186,7 +186,7 @@ async fn a_network_that_cuts_connections_leaves_the_last_overrides() {
     subject.recovers(&server, "connections cut").await;
 }
 
-/// Of 100 values of 300 bytes, the first come.
+/// Only the first of 100 values of 300 bytes arrive.
 #[tokio::test]
 async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
     let server = Server::start();
@@ -195,7 +195,7 @@ async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
     let fill = "for n = 1, 100 do \
                 redis.call('HSET', 'feature_flags', 'n' .. n, string.rep('x', 300)) end";
     server.cli(&["EVAL", fill, "0"]);
-    // Long enough for the first bytes, however busy the machine is.
+    // Long enough for the first bytes even on a busy machine.
     let redis = patient(&proxy.url()).response_timeout(Duration::from_secs(5)).unannounced();
     let mut subject = Subject::with(redis).await;
 
@@ -204,9 +204,9 @@ async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
 
     let message = subject.fails(&[Kind::TooSlow]).await;
     assert!(message.contains("`response_timeout`"), "{message}");
-    // It is noticed at once, not only by the next connection.
+    // The failure is reported at once, not only by the next connection.
     let mut first = next(&mut all_events).await;
-    // The values are neither on nor off.
+    // Warnings: the values are neither on nor off.
     while matches!(first, Event::Warned { .. }) {
         first = next(&mut all_events).await;
     }
@@ -215,7 +215,7 @@ async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
     subject.recovers(&server, "too slow").await;
 }
 
-/// Each answer comes at once, and all of them never have.
+/// Each answer arrives at once, but the scan never ends.
 #[tokio::test]
 async fn a_scan_that_does_not_end_leaves_the_last_overrides() {
     let (flag, kept) = ("*2\r\n$1\r\n0\r\n*1\r\n$7\r\nff:kept\r\n", r#"{"enabled": true}"#);
@@ -232,7 +232,7 @@ async fn a_scan_that_does_not_end_leaves_the_last_overrides() {
     subject.is_well_again("a scan without an end").await;
 }
 
-/// The library takes nil for a hash without fields, and for no value at all.
+/// The client library reads nil as a hash without fields, or as no value.
 #[tokio::test]
 async fn an_answer_of_nil_leaves_the_last_overrides() {
     let kept = "%1\r\n$4\r\nkept\r\n$1\r\n1\r\n";
@@ -279,7 +279,7 @@ async fn a_replica_without_its_master_leaves_the_last_overrides() {
     subject.recovers(&server, "master down").await;
 }
 
-/// A replica answers all the same, unless it is configured otherwise.
+/// A replica still answers, unless it is configured otherwise.
 #[tokio::test]
 async fn a_replica_whose_master_is_dead_leaves_the_last_overrides() {
     let (mut master, server) = (Server::start(), Server::start());
@@ -298,7 +298,7 @@ async fn a_replica_whose_master_is_dead_leaves_the_last_overrides() {
 
     let message = subject.fails(&[Kind::MasterDown]).await;
     assert!(message.contains("has lost its master"), "{message}");
-    // What it has is better than nothing for a process that starts now.
+    // A process that starts now uses the data of the replica.
     let late = start(redis(), PATIENCE).await;
     becomes(&late, "kept", On).await;
     assert_ne!(late.health().sources[0].status, Status::Ready);
@@ -315,7 +315,7 @@ async fn a_store_that_is_evicted_leaves_the_last_overrides() {
 
     let message = subject.fails(&[Kind::Evicted]).await;
     assert!(message.contains("1 override is gone"), "{message}");
-    // Also over another connection.
+    // The same holds on a new connection.
     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
     subject.fails(&[Kind::Lost, Kind::Evicted]).await;
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -323,7 +323,7 @@ async fn a_store_that_is_evicted_leaves_the_last_overrides() {
     subject.recovers(&server, "evicted").await;
 }
 
-/// Others are followed, and what a change of ours removes is gone.
+/// Other keys are still followed, and a change of this crate can still remove the override.
 #[tokio::test]
 async fn a_key_that_is_evicted_leaves_its_last_override() {
     let server = Server::with(&["--maxmemory", "4mb", "--maxmemory-policy", "allkeys-random"]);
@@ -355,7 +355,7 @@ fn evict(server: &Server, key: &str) {
     panic!("it is never evicted");
 }
 
-/// The keys of others are looked through once for a flag that the server does not name.
+/// The server does not name a flag, so all keys of other programs are scanned once.
 #[tokio::test]
 async fn flags_among_a_million_keys_of_others_are_followed() {
     let server = Server::with(&["--enable-debug-command", "yes"]);

@@ -1,4 +1,4 @@
-//! A network between a client and a server that can be made bad.
+//! A proxy between a client and a server, which can simulate faults of a network.
 
 use std::{
     io::{Read, Write},
@@ -10,42 +10,42 @@ use std::{
 
 use crate::support::BOUND;
 
-/// What the network does.
+/// The behaviour of the network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Mode {
     /// Passes everything on.
     Pass,
-    /// Loses every packet both ways; the connections stay open. As with TCP, what was sent
-    /// arrives once the network is well again.
+    /// Holds back all data in both directions; the connections stay open. As with TCP, the data
+    /// arrives once the network works again.
     Drop,
-    /// Loses every packet to the client: the server does what it is told, and its answers do not come.
+    /// Holds back all data to the client: the server runs the commands, and its answers do not arrive.
     Mute,
-    /// Passes on what goes to the server, and what goes to clients until they have received so many bytes in all.
+    /// Passes all data to the server, and data to clients until they have received this many bytes in all.
     Until { received: usize },
-    /// Passes this many bytes on, then rests for a while, each way of each connection.
+    /// Passes this many bytes, then pauses, for each direction of each connection.
     Slow { bytes: usize, rest: Duration },
-    /// Cuts all connections, and new ones at once.
+    /// Closes all connections, and new ones at once.
     Cut,
 }
 
-/// What went over the network so far.
+/// The traffic so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(crate) struct Counts {
     pub(crate) connections: usize,
-    /// Bytes that reached the server.
+    /// The number of bytes that reached the server.
     pub(crate) sent: usize,
-    /// Bytes that reached clients.
+    /// The number of bytes that reached clients.
     pub(crate) received: usize,
 }
 
-/// A TCP proxy in front of one server, for as long as this value lives.
+/// A TCP proxy in front of one server, which stops when this value is dropped.
 pub(crate) struct Proxy {
     port: u16,
     network: Arc<Network>,
 }
 
 impl Proxy {
-    /// A proxy to a port of this machine, where something may or may not listen.
+    /// Starts a proxy to a port of this machine, on which no server needs to listen.
     pub(crate) fn to(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -85,7 +85,7 @@ impl Proxy {
         self.network.state().counts
     }
 
-    /// Waits until this much went over the network.
+    /// Waits until the traffic is `enough`.
     pub(crate) fn wait_for(&self, enough: impl Fn(&Counts) -> bool) {
         let changed = &self.network.changed;
         let wait =
@@ -102,7 +102,7 @@ impl Drop for Proxy {
         state.cut();
         drop(state);
         self.network.changed.notify_all();
-        // Wakes who accepts.
+        // Wakes the thread that accepts connections.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
     }
 }
@@ -110,7 +110,7 @@ impl Drop for Proxy {
 struct Network {
     server: SocketAddr,
     state: Mutex<State>,
-    /// The mode or the counts.
+    /// Signals a change of the mode or the counts.
     changed: Condvar,
 }
 
@@ -118,14 +118,14 @@ struct State {
     mode: Mode,
     gone: bool,
     counts: Counts,
-    /// Both ends of every connection, to cut them.
+    /// Both ends of every connection, to close them.
     open: Vec<TcpStream>,
 }
 
 impl State {
     fn cut(&mut self) {
         for end in self.open.drain(..) {
-            // It may be closed already.
+            // The connection may be closed already.
             let _ = end.shutdown(Shutdown::Both);
         }
     }
@@ -154,9 +154,9 @@ impl Network {
             if state.mode == Mode::Cut {
                 continue;
             }
-            // Without a server, the client is cut off.
+            // Without a server, the connection of the client is closed.
             if let Ok(server) = TcpStream::connect(self.server) {
-                // How fast it passes on is the mode's to say.
+                // Only the mode delays data.
                 let _ = client.set_nodelay(true).and(server.set_nodelay(true));
                 state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 drop(state);
@@ -166,7 +166,7 @@ impl Network {
         }
     }
 
-    /// Passes on what comes from one end, in a thread of its own, until either end is closed.
+    /// Starts a thread that passes data from one end to the other, until either end is closed.
     fn pump(self: &Arc<Self>, [from, to]: [&TcpStream; 2], way: Way) {
         let network = Arc::clone(self);
         let mut ends = [from.try_clone().unwrap(), to.try_clone().unwrap()];
@@ -189,7 +189,7 @@ impl Network {
         });
     }
 
-    /// Waits until some of so many bytes may pass, and says how many. None: the network is cut.
+    /// Waits until some of these bytes may pass. Returns their number; 0 if the network is cut.
     fn admit(&self, bytes: usize, way: Way) -> usize {
         let mut state = self.state();
         let mut rested = false;
@@ -204,7 +204,7 @@ impl Network {
                 }
                 Mode::Slow { bytes: few, .. } if rested => break bytes.min(few),
                 Mode::Slow { rest, .. } => {
-                    // The pause is the network's; a change of the mode ends it.
+                    // The pause simulates a slow network; a change of the mode ends it.
                     let mode = state.mode;
                     let wait = self
                         .changed

@@ -1,4 +1,4 @@
-//! What the server tells on its own.
+//! Notifications that the server pushes.
 
 use flagstaff::{
     Flags,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::support::BOUND;
 
-/// Enough overrides that they are read every 15 seconds only, with a `PING` each second between.
+/// Stores so many overrides that they are read only every 15 seconds, with a `PING` each second in between.
 const FILL: &str = "for n = 1, 600 do redis.call('HSET', KEYS[1], 'n' .. n, '1') end \
                     redis.call('HSET', KEYS[1], 'flag', ARGV[1])";
 
@@ -20,7 +20,7 @@ fn fill(server: &Server, key: &str, flag: &str) {
     server.cli(&["EVAL", FILL, "1", key, flag]);
 }
 
-/// How many times the server was given a command, such as `ping`, which only asks whether it is there.
+/// Returns the number of times that the server has received a command, such as `ping`.
 pub(crate) fn calls(server: &Server, command: &str) -> usize {
     let stats = server.cli(&["INFO", "commandstats"]);
     let start = format!("cmdstat_{command}:calls=");
@@ -33,10 +33,9 @@ async fn follow(server: &Server) -> Flags {
     Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap()
 }
 
-/// Each change is told, by whatever command it is made: it is known long before everything is read
-/// again in any case.
+/// A change by any command is pushed, and so in force long before the next regular reading.
 #[tokio::test]
-async fn changes_by_any_command_are_told() {
+async fn changes_by_any_command_are_pushed() {
     let server = Server::start();
     fill(&server, "feature_flags", "1");
     let flags = follow(&server).await;
@@ -83,7 +82,7 @@ async fn a_burst_of_changes_ends_in_the_last_one() {
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
 
-    // Reading and writing take turns as they please.
+    // Reading and writing alternate in any order.
     let burst = tokio::task::spawn_blocking(move || {
         for n in 0..2_001 {
             python.set("flag", n % 2 == 0);

@@ -1,4 +1,4 @@
-//! The Python package that shares a Redis with us, driven by a test.
+//! The Python package that shares a Redis with this crate, driven by a test.
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::python;
 
-/// A Python process with the package's own backend on a server, for as long as this value lives.
+/// A Python process with the package's own backend on a server, which stops when this value is dropped.
 pub(crate) struct Python {
     process: Child,
     calls: Option<ChildStdin>,
@@ -40,7 +40,7 @@ impl Python {
         self.call::<()>(&json!(["set", name, enabled]));
     }
 
-    /// What a service answers that takes an unset flag for off.
+    /// Returns the answer of a service that treats an unset flag as off.
     pub(crate) fn is_enabled(&mut self, name: &str) -> bool {
         self.call(&json!(["is_enabled", name]))
     }
@@ -49,23 +49,23 @@ impl Python {
         self.call(&json!(["all"]))
     }
 
-    /// Writes raw values as any other program may, in one command.
+    /// Writes raw values in one command, as any program may.
     pub(crate) fn write(&mut self, fields: &BTreeMap<String, String>) {
         self.call::<()>(&json!(["write", fields]));
     }
 
-    /// Names and raw values to try, the same in every run.
+    /// Returns names and raw values to try, which are identical in every run.
     pub(crate) fn table(&mut self) -> BTreeMap<String, String> {
         self.call(&json!(["table"]))
     }
 
-    /// Stores a flag of the layout with one JSON key per flag, as its writers do. The order of the
+    /// Stores a flag in the layout with one JSON key per flag, as its writers do. The order of the
     /// fields is kept.
     pub(crate) fn write_json(&mut self, flag: &str, definition: &str) {
         self.call::<()>(&json!(["write_json", flag, definition]));
     }
 
-    /// Changes fields of such a flag and keeps the others.
+    /// Changes some fields of such a flag, and keeps the others.
     pub(crate) fn update_json(&mut self, flag: &str, fields: &str) {
         self.call::<()>(&json!(["update_json", flag, fields]));
     }
@@ -81,13 +81,13 @@ impl Python {
 
 impl Drop for Python {
     fn drop(&mut self) {
-        // It ends with its input.
+        // The process stops when its input ends.
         drop(self.calls.take());
         let _ = self.process.wait();
     }
 }
 
-/// The package's command: `tempest flags`.
+/// Runs the command of the package: `tempest flags`.
 pub(crate) fn tempest(url: &str, arguments: &[&str]) -> Output {
     let main = "from tempest_fastapi_sdk.cli.entrypoint import main; main()";
     let mut command = python();

@@ -1,4 +1,4 @@
-//! Overrides that go with their flag to its new name.
+//! Overrides that are moved when their flag is renamed.
 
 use flagstaff::{
     Context, Flags, Memory,
@@ -12,7 +12,7 @@ use flagstaff::{
 use super::server::{Server, patient};
 use crate::support::BOUND;
 
-/// A layout: how to open it, and where it has the value of a flag.
+/// A layout, with functions that open it, and that read and store the value of a flag.
 struct Layout {
     open: fn(&Server) -> RedisHandle,
     get: fn(&Server, &str) -> String,
@@ -43,7 +43,7 @@ fn told(entry: &LogEntry) -> (&str, Option<&str>, Option<&str>) {
 
 #[tokio::test]
 async fn an_override_is_moved_as_it_is_stored_in_each_layout() {
-    // The last one cannot be read, and nothing is lost all the same.
+    // The last value cannot be read, but is still moved unchanged.
     for value in ["1", r#"{"enabled":true,"percentage":25}"#, "{torn"] {
         for Layout { open, get, put } in &LAYOUTS {
             let server = Server::start();
@@ -70,7 +70,7 @@ async fn an_override_is_moved_as_it_is_stored_in_each_layout() {
 async fn a_moved_override_is_in_force_under_its_new_name_when_the_move_returns() {
     for Layout { open, .. } in &LAYOUTS {
         let server = Server::start();
-        // A report would have everything read, and both flags with it.
+        // A push would cause a reading of everything, and with it both flags.
         server.cli(&["ACL", "SETUSER", "default", "-client|tracking"]);
         let redis = open(&server);
         let declared = Memory::new().with("old", false).with("new", false);

@@ -1,4 +1,4 @@
-//! Rollouts that are steered through Redis.
+//! Rollouts that are controlled through Redis.
 
 use std::time::{Duration, SystemTime};
 
@@ -66,7 +66,7 @@ async fn the_state_is_stored_and_the_stages_stay_in_the_file() {
         ((1, RolloutStatus::Running), &true.into())
     );
 
-    // A percentage by hand ends it, for as long as it is said, and leaves nothing else to say.
+    // A percentage set by hand ends the rollout while it is stored, and removes the stored state of the rollout.
     flags.set("a", Definition::new().percentage(Percentage::HUNDRED)).await.unwrap();
     assert_eq!(
         (stored(&server).get("rollout"), flags.watch("a").borrow().to_string()),

@@ -1,4 +1,4 @@
-//! Large stores that are looked through in pieces while this crate changes them.
+//! Large stores that are scanned in pieces while this crate changes them.
 
 use std::{
     sync::{
@@ -27,11 +27,11 @@ use crate::{
     support::{BOUND, next},
 };
 
-/// A change of this crate, and commands of others in the same step: the log names the one flag.
+/// A change of this crate, with commands of others in the same step. The log names only one flag.
 const HIDDEN: &str = "redis.call('HSET', KEYS[1], 'ours', ARGV[2])
                       redis.call('XADD', KEYS[2], ARGV[1] .. '-0', 'flag', 'ours') ";
 
-/// Makes a change of this crate that hides one by others.
+/// Makes a change of this crate that hides a change by others.
 fn hide(server: &Server, revision: u32, theirs: &str) {
     let on = (revision % 2).to_string();
     let script = format!("{HIDDEN} {theirs}");
@@ -91,7 +91,7 @@ async fn what_others_change_behind_a_change_of_ours_is_found() {
     assert!(calls(&server, "hscan") > 0);
 }
 
-/// A piece may have one of two values that one command changes, and another piece, which was read before, the other one.
+/// One command changes two values. A scan may have read one of them before, and the other one after.
 #[tokio::test]
 async fn flags_that_others_change_at_once_are_in_force_at_once_while_scans_go_on() {
     let (server, mut subject) = large(1_000).await;
@@ -138,7 +138,7 @@ async fn a_user_who_may_not_scan_reads_everything() {
     subject.is_undisturbed("no right to scan");
 }
 
-/// A scan is a round trip for each piece: 100 of them here, each of at least 0.12 s. Everything at once takes about a second.
+/// A scan takes a round trip for each piece: 100 here, each of at least 0.12 s. One large read takes about a second.
 #[tokio::test]
 async fn a_scan_of_a_server_far_away_is_given_up() {
     let server = Server::start();

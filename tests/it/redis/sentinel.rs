@@ -1,4 +1,4 @@
-//! A master that sentinels choose.
+//! A master that is chosen by sentinels.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use flagstaff::Redis;
 use super::server::{Server, cli};
 use crate::support::BOUND;
 
-/// A master, a replica of it and a sentinel that may appoint another master on its own.
+/// A master, a replica of it, and a sentinel that may appoint another master alone.
 pub(crate) struct Watched {
     pub(crate) master: Server,
     pub(crate) replica: Server,
@@ -18,11 +18,11 @@ impl Watched {
     pub(crate) fn start() -> Self {
         let both = ["--requirepass", "secret", "--masterauth", "secret"];
         let both = [&both[..], &["--repl-diskless-sync-delay", "0"]].concat();
-        // It cannot be demoted: after a planned change it goes on as if nothing had happened, as
-        // any master does for seconds.
+        // The master cannot be demoted. So after a planned change it still takes commands, as any
+        // master does for seconds.
         let stays = ["--rename-command", "REPLICAOF", "", "--rename-command", "SLAVEOF", ""];
         let master = Server::with(&[&both[..], &stays].concat());
-        // What is written later may die with the master.
+        // Writes after this may be lost with the master.
         write(&master, "before");
         let port = master.port().to_string();
         let replica = Server::with(&[&both[..], &["--replicaof", "127.0.0.1", &port]].concat());
@@ -36,7 +36,7 @@ impl Watched {
         replica.wait_for("Finished with success");
         sentinel.wait_for("+slave slave");
         let watched = Self { master, replica, sentinel };
-        // It is silent about when it has asked the replica how it is, and appoints none before.
+        // The sentinel appoints no replica before it has queried it, and does not log that query.
         let start = Instant::now();
         while !watched.ask(&["REPLICAS", "mymaster"]).contains("master-link-status\nok") {
             assert!(start.elapsed() < BOUND);

@@ -1,4 +1,4 @@
-//! A redis-server of a test's own.
+//! A redis-server for one test.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::BOUND;
 
-/// A server in a directory of its own, which keeps nothing on disk and ends with this value.
+/// A server in a directory of its own, which keeps nothing on disk. It stops when this value is dropped.
 pub(crate) struct Server {
     process: Child,
     log: Log,
@@ -23,13 +23,13 @@ pub(crate) struct Server {
     _directory: TempDir,
 }
 
-/// A source that waits for a server on a busy machine as long as a test may take. Tests of servers that hang need the
+/// Returns a source that waits as long as a test may take, for busy machines. Tests of servers that hang need the
 /// timeouts of [`Redis::open`].
 pub(crate) fn patient(url: &str) -> Redis {
     Redis::open(url).unwrap().response_timeout(BOUND).connect_timeout(BOUND)
 }
 
-/// What the server asks for the time.
+/// The C functions that replace the clock of the server.
 #[cfg(target_os = "linux")]
 const SLOW_CLOCK: &str = "
 #include <sys/time.h>
@@ -43,16 +43,16 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
 }
 ";
 
-/// The lines that a server prints, as they come.
+/// The lines that a server prints, in their order.
 type Log = Receiver<String>;
 
 impl Server {
-    /// A server that is ready for commands.
+    /// Starts a server, and waits until it is ready for commands.
     pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
-    /// The same with more arguments, such as `["--requirepass", "secret"]`.
+    /// Starts a server with more arguments, such as `["--requirepass", "secret"]`.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut all = vec!["--save", "", "--appendonly", "no", "--dir"];
@@ -61,7 +61,7 @@ impl Server {
         Self::run(arguments, directory)
     }
 
-    /// A sentinel with a configuration of its own, without the port.
+    /// Starts a sentinel with this configuration, which does not contain the port.
     pub(crate) fn sentinel(configuration: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("sentinel.conf");
@@ -70,7 +70,7 @@ impl Server {
         Self::run(vec![file, "--sentinel".to_owned()], directory)
     }
 
-    /// A server whose clock is an hour slow.
+    /// Starts a server whose clock is an hour slow.
     #[cfg(target_os = "linux")]
     pub(crate) fn slow() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -92,7 +92,7 @@ impl Server {
 
     fn run_program(program: Vec<String>, arguments: Vec<String>, directory: TempDir) -> Self {
         let arguments = [program, arguments].concat();
-        // A service of this machine may have the port.
+        // Another process on this machine may have the port.
         loop {
             let port = Port::take();
             if let Some((process, log)) = spawn(port.number, &arguments) {
@@ -114,20 +114,20 @@ impl Server {
         format!("redis://127.0.0.1:{}/", self.port())
     }
 
-    /// Ends the server as a crash would: at once, with all that it knows.
+    /// Kills the server as a crash would. Its data is lost.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Starts the server again where it was, empty.
+    /// Starts the server again on its port, without data.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let again = spawn(self.port(), &self.arguments);
         (self.process, self.log) = again.expect("nobody else has the port");
     }
 
-    /// Lets the server hang: the system still takes what is sent to it, and nothing answers.
+    /// Suspends the server: the system still accepts data for it, but it does not answer.
     pub(crate) fn stop(&self) {
         self.signal("STOP");
     }
@@ -142,7 +142,7 @@ impl Server {
         assert!(shell.status().unwrap().success());
     }
 
-    /// What `redis-cli` prints for a command that has to succeed, without the last line break.
+    /// Returns the output of `redis-cli` for a command that has to succeed, without the last line break.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
         cli(self.port(), arguments)
     }
@@ -150,13 +150,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have been killed already.
+        // The server may have been killed already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// `redis-cli` at a port, which may be that of a proxy.
+/// Runs `redis-cli` on a port, which may be that of a proxy.
 pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
     let mut command = Command::new("redis-cli");
     command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-e"]).args(arguments);
@@ -170,10 +170,10 @@ pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
     printed
 }
 
-/// A server that is ready, or `None` where somebody else has the port.
+/// Starts a server that is ready, or returns `None` if another process has the port.
 fn spawn(port: u16, arguments: &[String]) -> Option<(Child, Log)> {
     let mut command = Command::new(&arguments[0]);
-    // A configuration file comes first.
+    // The configuration file has to be the first argument.
     command.args(&arguments[1..]).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
     command.args(["--daemonize", "no"]);
     let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
@@ -183,7 +183,7 @@ fn spawn(port: u16, arguments: &[String]) -> Option<(Child, Log)> {
     let mut said = Vec::new();
     // The log ends when the server does.
     while let Some(line) = next_line(&log) {
-        // The latter is a sentinel's.
+        // The second line is that of a sentinel.
         if line.contains("Ready to accept connections") || line.contains("+monitor master") {
             return Some((process, log));
         }
@@ -203,23 +203,23 @@ fn next_line(log: &Log) -> Option<String> {
     }
 }
 
-/// The lines of a server's log. They are read to the end, so that it never waits for a reader.
+/// Returns the lines of a server's log. They are read to the end, so that the server never blocks on its output.
 fn follow(process: &mut Child) -> Log {
     let log = BufReader::new(process.stdout.take().unwrap());
     let (lines, read) = mpsc::channel();
     thread::spawn(move || {
         for line in log.lines().map_while(Result::ok) {
-            // Nobody listens once the server is dropped.
+            // The receiver is gone once the server is dropped.
             let _ = lines.send(line);
         }
     });
     read
 }
 
-/// A port that stays this test's own also while its server is down.
+/// A port that no other test gets, even while its server is stopped.
 ///
 /// Systems hand out ports from a range that starts at 32768 or higher. A listener on such a port
-/// keeps anybody else from getting it, and with it from this one, which lies below that range.
+/// reserves it, and so also the port of this value, which is below that range.
 pub(crate) struct Port {
     pub(crate) number: u16,
     _kept: TcpListener,

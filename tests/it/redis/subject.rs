@@ -1,4 +1,4 @@
-//! Flags that follow a server which a test torments.
+//! Flags that follow a server while a test disturbs it.
 
 use std::{
     error::Error,
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::support::{BOUND, next};
 
-/// Flags with a source of Redis over declared ones: `kept` is declared off and overridden on,
-/// `below` is declared on. Somebody asks for both all the time.
+/// Flags with a Redis source over declared flags: `kept` is declared off and overridden on,
+/// `below` is declared on. A thread evaluates both all the time.
 pub(crate) struct Subject {
     pub(crate) flags: Flags,
     pub(crate) events: Events,
@@ -48,13 +48,13 @@ impl Subject {
         self.flags.is_enabled(key, &Context::user("ana"))
     }
 
-    /// What the source says about how it follows the server.
+    /// Returns the way in which the source follows the server, from its health.
     pub(crate) fn mode(&self) -> Option<&'static str> {
         self.flags.health().sources[0].mode
     }
 
-    /// Waits for failures of these kinds, one after the other, maybe with others between. No flag
-    /// changes meanwhile, and health shows the last one. Returns all that it says.
+    /// Waits for failures of these kinds, in this order, possibly with others in between. No flag
+    /// changes meanwhile, and health shows the last failure. Returns its message with all causes.
     pub(crate) async fn fails(&mut self, kinds: &[RedisErrorKind]) -> String {
         self.since = Instant::now();
         let mut message = String::new();
@@ -71,7 +71,7 @@ impl Subject {
     }
 
     /// Waits until the source is healthy again. No flag changes meanwhile, none has had another
-    /// answer since the start, and from now on changes are seen.
+    /// answer since the start, and changes are followed again.
     pub(crate) async fn recovers(mut self, server: &Server, fault: &str) {
         self.is_well_again(fault).await;
 
@@ -94,7 +94,7 @@ impl Subject {
         self.is_undisturbed(fault);
     }
 
-    /// Nobody who asks has had another answer since the start.
+    /// Checks that no evaluation has had another answer since the start.
     pub(crate) fn is_undisturbed(&mut self, fault: &str) {
         self.asking.take().expect("asked for once").stop(fault);
     }
@@ -113,7 +113,7 @@ pub(crate) async fn becomes(flags: &Flags, key: &str, wanted: FlagState) {
     assert_eq!(flags.is_enabled(key, &Context::user("ana")), wanted == FlagState::On);
 }
 
-/// Whether no flag that somebody asks for is another one now.
+/// Returns true if the event changes none of the evaluated flags.
 fn leaves_answers_alone(event: &Event) -> bool {
     match event {
         Event::Failed { .. } | Event::Warned { .. } => true,
@@ -124,14 +124,14 @@ fn leaves_answers_alone(event: &Event) -> bool {
     }
 }
 
-/// Flags as [`Subject`] has them, which follow a server that may be away.
+/// Starts the flags of a [`Subject`], with a server that may not answer.
 pub(crate) async fn start(redis: impl IntoBackend, max_wait: Duration) -> Flags {
     let declared = Memory::new().with("kept", false).with("below", true);
     let builder = Flags::builder().source(redis).source(declared);
     builder.max_wait(max_wait).start().await.unwrap()
 }
 
-/// Waits for a failure of this kind, maybe after others, and returns all that it says.
+/// Waits for a failure of this kind, possibly after others. Returns its message with all causes.
 pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
     loop {
         match next(events).await {

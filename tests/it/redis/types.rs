@@ -1,4 +1,4 @@
-//! Values in the store of another type than the sources below have.
+//! Stored values whose type differs from that of the sources below.
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Redis,
@@ -56,7 +56,7 @@ async fn a_stored_value_of_another_type_is_a_rejected_definition() {
     set(&server, &flags, r#"{"value": ["fifty"]}"#).await;
     let health = &flags.health().sources[0];
     assert_eq!((limit(&flags), health.status, health.former), (60, Status::Error, 1));
-    // A later reading of the same value leaves the last good one in force.
+    // When the same value is read again, the last good value stays in force.
     set(&server, &flags, r#"{"value": [5]}"#).await;
     assert_eq!(limit(&flags), 60);
 

@@ -44,7 +44,7 @@ fn percent(percent: u32) -> Definition {
 }
 
 #[tokio::test]
-async fn on_and_off_are_exactly_one_and_zero_unless_there_is_more_to_say() {
+async fn on_and_off_are_stored_as_1_and_0_unless_more_is_stored() {
     let server = Server::start();
     let flags = flags(&server).await;
 
@@ -93,7 +93,7 @@ async fn an_explanation_names_the_field_and_the_author() {
 
     let explanation = flags.explain("beta", &Context::anonymous());
     let place = "field `beta` of the hash `feature_flags`";
-    assert_eq!(explanation.because, "redis says off for everybody");
+    assert_eq!(explanation.because, "redis forces off for all users");
     assert_eq!(explanation.place.as_deref(), Some(place));
     assert_eq!(explanation.sources[0].place.as_deref(), Some(place));
     let by = explanation.sources[0].provenance.clone().unwrap();
@@ -101,7 +101,7 @@ async fn an_explanation_names_the_field_and_the_author() {
 }
 
 #[tokio::test]
-async fn a_patch_of_an_answer_for_everybody_narrows_it() {
+async fn a_patch_of_a_forced_value_narrows_it() {
     let server = Server::start();
     let flags = flags(&server).await;
     server.cli(&["HSET", "feature_flags", "beta", "1"]);
@@ -148,7 +148,7 @@ async fn what_cannot_be_read_is_not_written_over() {
 
     let error = flags.set("beta", percent(25)).await.unwrap_err();
 
-    assert!(format!("{error:?}").contains("clear it, then set it anew"), "{error:?}");
+    assert!(format!("{error:?}").contains("clear it, then set it again"), "{error:?}");
     assert_eq!(stored(&server, "beta"), "{broken");
     flags.enable("beta").await.unwrap();
     assert_eq!(stored(&server, "beta"), "1");
@@ -193,7 +193,7 @@ async fn an_override_ends_by_itself_and_the_next_writer_removes_it() {
     off(&flags, "beta").await;
 
     assert!(flags.is_enabled("other", &Context::anonymous()));
-    // Also for whoever starts now.
+    // The override has also ended for an instance that starts now.
     let late = self::flags(&server).await;
     assert!(!late.is_enabled("beta", &Context::anonymous()));
     assert_ne!(stored(&server, "beta"), "");
@@ -202,7 +202,7 @@ async fn an_override_ends_by_itself_and_the_next_writer_removes_it() {
     assert_ne!(stored(&server, "other"), "");
 }
 
-/// Ours is an hour fast here. An override that has half an hour left by the server's has ended by ours.
+/// The clock of this machine is an hour fast here. By it, an override with half an hour left has ended.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_override_ends_by_the_clock_of_the_server() {
@@ -227,7 +227,7 @@ async fn an_override_ends_by_the_clock_of_the_server() {
     assert_eq!(stored(&server, "other"), "");
 }
 
-/// By our clock it would last for an hour longer than it is to.
+/// By the clock of this machine, the override would last for an hour too long.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_override_lasts_for_its_time_by_the_clock_of_the_server() {
@@ -239,7 +239,7 @@ async fn an_override_lasts_for_its_time_by_the_clock_of_the_server() {
     let end = flags.sources_of("beta")[0].provenance.as_ref().unwrap().expires_at.unwrap();
     assert!(end < SystemTime::now(), "{end:?}");
     assert!(flags.is_enabled("beta", &Context::anonymous()));
-    // A handle that has not asked the server for the time goes by ours.
+    // A handle that has not read the server's time uses the clock of this machine.
     let handle = patient(&server.url()).handle();
     assert!(handle.now() > end);
 }
@@ -253,7 +253,7 @@ async fn a_clock_that_goes_wrong_is_reported_once() {
     let mut events = flags.events();
 
     let mut told = 0;
-    // Each change is a reading, which finds the wrong clock again.
+    // Each change causes a reading, which detects the wrong clock again.
     for value in ["1", "0", "1"] {
         server.cli(&["HSET", "feature_flags", "beta", value]);
         loop {
@@ -268,7 +268,7 @@ async fn a_clock_that_goes_wrong_is_reported_once() {
     assert_eq!(flags.health().sources[0].last_error_kind, Some("clock"));
 }
 
-/// The change is made, and the source is not allowed to read it.
+/// The change is made, but the source is not allowed to read it.
 #[tokio::test]
 async fn a_change_that_is_not_in_force_here_says_so() {
     let server = Server::start();
@@ -291,7 +291,7 @@ async fn a_change_that_is_not_in_force_here_says_so() {
     off(&flags, "beta").await;
 }
 
-/// An entry that was added by hand. No number follows it, so no change can.
+/// The log has an entry with the highest number, added by hand. So no change can get a number.
 #[tokio::test]
 async fn a_log_with_the_highest_number_refuses_changes_and_is_named() {
     for id in ["18446744073709551615-18446744073709551615", "9007199254740991-0"] {
@@ -307,7 +307,7 @@ async fn a_log_with_the_highest_number_refuses_changes_and_is_named() {
         assert_eq!(error.kind(), RedisErrorKind::LogFull);
         assert!(flags.is_enabled("beta", &Context::anonymous()));
         assert_eq!(stored(&server, "beta"), "1");
-        // Others are followed all the same.
+        // Changes by other writers are still followed.
         server.cli(&["HSET", "feature_flags", "beta", "0"]);
         off(&flags, "beta").await;
         server.cli(&["DEL", "{feature_flags}:log"]);
@@ -332,7 +332,7 @@ async fn a_flag_more_than_readers_take_is_refused() {
 }
 
 #[tokio::test]
-async fn entries_of_others_that_are_no_text_do_not_hide_the_log() {
+async fn foreign_entries_that_are_not_utf8_do_not_hide_the_log() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").await.unwrap();
@@ -358,7 +358,7 @@ async fn a_revision_that_is_too_old_to_look_for_is_a_conflict() {
     assert!(matches!(conflict, WriteError::Conflict { .. }), "{conflict:?}");
 }
 
-/// They would connect one after the other, and each would wait for all before it.
+/// Otherwise they would connect one after the other, and each would wait for all before it.
 #[tokio::test]
 async fn writers_who_wait_for_one_connection_fail_with_it() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -396,7 +396,7 @@ async fn an_override_ends_while_the_server_is_away() {
 }
 
 #[tokio::test]
-async fn a_conditional_change_names_who_was_faster() {
+async fn a_conditional_change_names_the_faster_author() {
     let server = Server::start();
     let flags = flags(&server).await;
     let first = flags.set("beta", percent(10)).author("ana").await.unwrap().revision.unwrap();
@@ -409,7 +409,7 @@ async fn a_conditional_change_names_who_was_faster() {
     assert_eq!(conflict.revision, second.revision);
     assert_eq!(conflict.current, Some(stored(&server, "beta")));
 
-    // A writer that knows nothing of revisions.
+    // A writer that does not use revisions.
     server.cli(&["HSET", "feature_flags", "beta", "0"]);
     let revision = second.revision.unwrap();
     let late = flags.enable("beta").if_revision(revision).await.unwrap_err();
@@ -418,7 +418,7 @@ async fn a_conditional_change_names_who_was_faster() {
     assert_eq!(stored(&server, "beta"), "0");
 }
 
-/// Waits until so many clients wait for the server to take changes again.
+/// Waits until this many clients are blocked by the server.
 async fn waiting(server: &Server, clients: usize) {
     let wanted = format!("blocked_clients:{clients}");
     let wait = async {
@@ -429,9 +429,9 @@ async fn waiting(server: &Server, clients: usize) {
     timeout(BOUND, wait).await.expect("they wait");
 }
 
-/// What others store for a moment, while the change is on its way, is no part of it.
+/// A value that others store briefly, while the change is in transit, has no effect on its result.
 #[tokio::test]
-async fn a_patch_on_a_condition_is_one_of_the_revision_that_is_expected() {
+async fn a_conditional_patch_applies_to_the_expected_revision() {
     let server = Server::start();
     let redis = patient(&server.url()).handle();
     let set = |patch: Definition| Write::new(Operation::Set(patch));
@@ -471,7 +471,7 @@ async fn a_flag_that_was_changed_and_changed_back_was_changed() {
 }
 
 #[tokio::test]
-async fn the_log_tells_who_changed_what_and_what_others_did() {
+async fn the_log_has_authors_changes_and_unlogged_changes() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").reason("demo").await.unwrap();
@@ -528,7 +528,7 @@ async fn eight_writers_lose_nothing() {
         writers.spawn(async move {
             let writable = redis;
             for _ in 0..EACH {
-                // Read, add one, write if nobody else was faster.
+                // Reads, adds one, and writes if no other writer was faster.
                 loop {
                     let before = writable.read("beta").await.unwrap();
                     let patch =
@@ -551,7 +551,7 @@ async fn eight_writers_lose_nothing() {
     assert_eq!(server.cli(&["XLEN", "{feature_flags}:log"]), (WRITERS * EACH).to_string());
 }
 
-/// The number in a description.
+/// Returns the number in a description.
 fn count(entry: Option<&Entry>) -> usize {
     match entry {
         Some(Entry::Definition(definition)) => {
@@ -592,7 +592,7 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
     let second = Duration::from_secs(1);
     let redis = Redis::open(&url).unwrap().response_timeout(second).connect_timeout(second);
     let redis = redis.unannounced().handle();
-    // On a busy machine a second may be too short for the other changes too.
+    // On a busy machine, a second may be too short for the other changes, too.
     let write = async |flag: &str| {
         while redis.write(flag, Write::new(Operation::Disable)).await.is_err() {}
     };
@@ -606,12 +606,12 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
     proxy.set(Mode::Pass);
 
     assert!(matches!(refusal, Refusal::Unconfirmed(_)), "{refusal:?}");
-    // Once the network is well again, writing goes on.
+    // Writing works again once the network does.
     timeout(BOUND, write("other")).await.expect("a change");
     assert!(of_beta() <= before + 1, "{}", logged());
 }
 
-/// The connection breaks after the server has made the change and before it has said so.
+/// The connection breaks after the server has made the change, but before the answer arrives.
 #[tokio::test]
 async fn a_change_whose_answer_is_lost_is_found_in_the_log() {
     let server = Server::start();
@@ -626,7 +626,7 @@ async fn a_change_whose_answer_is_lost_is_found_in_the_log() {
         tokio::task::yield_now().await;
     }
 
-    // Nothing here runs in between.
+    // No other task runs between these two calls.
     proxy.set(Mode::Cut);
     proxy.set(Mode::Pass);
 
@@ -664,7 +664,7 @@ async fn a_change_is_in_force_here_when_it_returns() {
 }
 
 #[tokio::test]
-async fn drift_names_who_overrides_what_and_what_nobody_declares() {
+async fn drift_has_overrides_with_authors_and_undeclared_flags() {
     let server = Server::start();
     let flags = flags(&server).await;
     flags.enable("beta").author("ana").reason("demo").await.unwrap();
@@ -738,7 +738,7 @@ async fn a_flag_that_only_others_changed_has_a_history_too() {
 }
 
 #[tokio::test]
-async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
+async fn a_field_is_removed_and_the_last_one_with_the_override() {
     let server = Server::start();
     let flags = flags(&server).await;
     let without = |fields: &[Field]| {
@@ -763,7 +763,7 @@ async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
 }
 
 #[tokio::test]
-async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
+async fn an_ended_forced_value_does_not_prevent_removing_a_field() {
     let server = Server::start();
     let flags = flags(&server).await;
     let ended = r#"{"force":false,"override":{"expires_at":"2020-01-01T00:00:00Z"}}"#;
@@ -776,7 +776,7 @@ async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
 }
 
 #[tokio::test]
-async fn fields_are_taken_out_by_a_set_only() {
+async fn fields_are_removed_only_by_a_set() {
     let server = Server::start();
     let redis = patient(&server.url()).key_per_flag("ff").handle();
     server.cli(&["SET", "ff:beta", r#"{"owner": "web"}"#]);
@@ -793,7 +793,7 @@ async fn fields_are_taken_out_by_a_set_only() {
 }
 
 #[tokio::test]
-async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
+async fn a_field_that_a_json_key_always_has_is_not_removed() {
     let server = Server::start();
     let redis = patient(&server.url()).key_per_flag("ff").handle();
     let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
@@ -847,9 +847,9 @@ async fn a_change_of_a_field_keeps_the_end_of_an_override() {
     }
 }
 
-/// Readers in other languages take any object for off, and the settings are still there afterwards.
+/// Readers in other languages read any JSON object as off, and the settings are still stored.
 #[tokio::test]
-async fn switching_off_keeps_stored_settings_and_on_gives_them_back() {
+async fn switching_off_keeps_stored_settings_and_on_restores_them() {
     let server = Server::start();
     let flags = flags(&server).await;
     let state = || flags.sources_of("beta")[0].entry.clone();
@@ -873,7 +873,7 @@ async fn switching_off_keeps_stored_settings_and_on_gives_them_back() {
     flags.set("beta", Definition::new().enabled(true)).await.unwrap();
     assert!(!stored(&server, "beta").contains("force"));
 
-    // On is forced on where nothing was switched off, and a forced value has no settings.
+    // Enabling a flag that is not switched off forces it on, and a forced value has no settings.
     flags.enable("beta").plainly().await.unwrap();
     assert_eq!(stored(&server, "beta"), "1");
     flags.disable("beta").plainly().await.unwrap();

@@ -601,7 +601,7 @@ async fn one_edit_is_read_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_replaced_is_no_longer_listened_to() {
+async fn a_file_that_was_replaced_is_no_longer_watched() {
     let setup = "echo 0 > flags.toml; ln flags.toml backup";
     let mut scene = Scene::new("flags.toml", setup).await;
     fs::write(scene.path(".new"), "1").unwrap();
@@ -616,7 +616,7 @@ async fn a_file_that_was_replaced_is_no_longer_listened_to() {
 }
 
 #[tokio::test]
-async fn the_same_content_again_is_no_observation() {
+async fn the_same_content_again_is_not_reported() {
     let mut scene = Scene::new("flags.toml", PLAIN).await;
 
     scene.run("echo 0 > flags.toml; touch flags.toml", "");
@@ -710,7 +710,7 @@ async fn a_survey_that_panics_again_and_again_is_tried_once_in_each_poll() {
 }
 
 #[tokio::test]
-async fn a_change_that_no_event_tells_is_found_by_the_poll() {
+async fn a_change_without_an_event_is_found_by_the_poll() {
     let timing = Timing { poll: Duration::from_millis(20), ..Timing::default() };
     let mut scene = Scene::with("flags.toml", PLAIN, timing).await;
     // Events that no receiver reads stand for missing events.

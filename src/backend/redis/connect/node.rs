@@ -10,7 +10,7 @@ use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 pub enum InvalidRedis {
     /// The string is not the URL of a Redis server.
     #[error(
-        "`{url}` is no URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
+        "`{url}` is not a URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
          characters of user and password are percent-encoded (`@` as `%40`)"
     )]
     Url {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_redis_url_is_refused() {
+    fn an_invalid_redis_url_is_refused() {
         for url in ["", "localhost", "localhost:6379", "redis://", "redis://host/x", "amqp://host"]
         {
             let error = Node::parse(url).unwrap_err();

@@ -27,10 +27,10 @@ pub(crate) struct ChangeArgs {
     /// Wait up to this long for every instance to apply the change
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     pub(super) wait: Option<Duration>,
-    /// Create a flag that no source and no instance has
+    /// Allow a flag that no source and no instance has
     #[arg(long)]
     pub(super) new: bool,
-    /// Refuse to store JSON, which other languages take for off
+    /// Refuse to store JSON, which other languages read as off
     #[arg(long)]
     pub(super) plain: bool,
 }
@@ -128,7 +128,7 @@ pub(super) fn author(named: Option<&String>) -> Option<String> {
 }
 
 impl OverrideArgs {
-    /// For what nothing is left of that could end.
+    /// The reason why a change cannot end, for changes that leave no override.
     pub(crate) fn unending(target: TargetArgs) -> Self {
         Self { lasting: None, target }
     }
@@ -145,7 +145,7 @@ impl OverrideArgs {
 
     pub(super) fn refuse_end_in_a_file(&self) -> Result<(), Failure> {
         match self.lasting {
-            Some(_) => Err(Failure::usage("a file takes no `--for`").hint(
+            Some(_) => Err(Failure::usage("a file does not support `--for`").hint(
                 "an override in the store ends by itself; in flags.toml, `active.until` switches a \
                  flag off at a time",
             )),
@@ -159,7 +159,7 @@ impl NoEnd {
     pub(crate) fn check(&self, why: &str, hint: &str) -> Result<(), Failure> {
         match self.lasting {
             Some(_) => {
-                Err(Failure::usage(format!("`--for` has no meaning here: {why}")).hint(hint))
+                Err(Failure::usage(format!("`--for` does not apply here: {why}")).hint(hint))
             }
             None => Ok(()),
         }

@@ -35,16 +35,17 @@ pub(super) fn questions(
     };
     let off = of_others(Other::is_switched_off);
     if !off.is_empty() {
-        questions.push(format!("let {} be off for all users with it?", off.join(", ")));
+        questions.push(format!("let {} be off for all users, too?", off.join(", ")));
     }
     let on: Vec<_> =
         names(Effect::is_wider).into_iter().chain(of_others(Other::is_wider)).collect();
     if !on.is_empty() {
-        questions.push(format!("let {} be on for more than now?", on.join(", ")));
+        questions.push(format!("let {} be on for more users than now?", on.join(", ")));
     }
     let later = names(|effect| effect.widens_at_its_end().is_some());
     if !later.is_empty() {
-        questions.push(format!("let {} be on for more than now at its end?", later.join(", ")));
+        questions
+            .push(format!("let {} be on for more users than now at its end?", later.join(", ")));
     }
     questions
 }

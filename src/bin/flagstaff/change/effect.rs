@@ -28,9 +28,9 @@ pub(super) struct Effect {
     pub(super) below: Option<Side>,
     /// True if a plain value was stored.
     pub(super) was_plain: bool,
-    /// True if JSON is stored then.
+    /// True if JSON is stored after the change.
     pub(super) is_json: bool,
-    /// True if what was stored cannot be read.
+    /// True if the stored value could not be read.
     pub(super) was_unreadable: bool,
     /// True if the source has to be written to.
     pub(super) writes: bool,
@@ -65,7 +65,9 @@ impl Effect {
         let (flag, now) = (clean(&self.flag), self.before.state);
         ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
             let then = then.state;
-            format!("at its end `{flag}` may be on for more than now: now `{now}`, then `{then}`")
+            format!(
+                "at its end `{flag}` may be on for more users than now: now `{now}`, then `{then}`"
+            )
         })
     }
 
@@ -98,14 +100,13 @@ impl Effect {
         let before = self.before.state;
         if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
             return Some(format!(
-                "`{flag}` is {after} now; {} with the revision of this change gives back the override \
-                 before: {before}",
+                "`{flag}` is {after} now; {} with the revision of this change restores the former override: {before}",
                 paste::command("undo", "REVISION"),
             ));
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
         let below = self.below.as_ref().filter(is_partial)?.state;
-        // It does not hide what it is the same as: `enable` may only have taken a switch away.
+        // An equal answer hides nothing: `enable` may only have removed a switch.
         if after == FlagState::Off || after == below {
             return None;
         }
@@ -141,7 +142,7 @@ impl Effect {
         text
     }
 
-    /// The flag as it is then.
+    /// The flag after the change, as a row of the output.
     pub(super) fn row(&self, revision: Option<u64>, is_dry_run: bool) -> Row {
         let Self { flag, before, after, .. } = self;
         let state = match after.state {

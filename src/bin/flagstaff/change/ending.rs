@@ -15,7 +15,7 @@ use crate::{session::Session, text::clean, time};
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
     Ends(Box<End>),
-    /// It stays, and what it takes the place of would have ended.
+    /// The override has no end, but the one that it replaces had an end.
     Stays {
         instead_of: SystemTime,
     },
@@ -40,9 +40,9 @@ enum Of {
     Everything,
     /// The change, and these settings that were stored before.
     With(Vec<String>),
-    /// The change; the override before it does not come back.
+    /// The change; the former override is not restored.
     Another,
-    /// Settings that are stored beside it come back.
+    /// The switch; settings that are stored beside it apply again.
     Switch,
 }
 
@@ -124,7 +124,7 @@ impl fmt::Display for Ending {
             Self::Ends(end) => &**end,
             Self::Stays { instead_of } => {
                 let end = time::rfc3339(*instead_of);
-                return write!(f, "it stays: the override before was to end at {end}");
+                return write!(f, "it stays: the former override would have ended at {end}");
             }
         };
         let end = time::rfc3339(*at);
@@ -134,7 +134,7 @@ impl fmt::Display for Ending {
                 let then = then.state;
                 return write!(
                     f,
-                    "until {end}; then the settings of the override count again: {then}"
+                    "until {end}; then the settings of the override apply again: {then}"
                 );
             }
             Of::Everything => write!(f, "ends at {end} with the rest of the override; then ")?,
@@ -143,7 +143,7 @@ impl fmt::Display for Ending {
             }
         }
         let not_before = match of {
-            Of::Another => ", not the override before",
+            Of::Another => ", not the former override",
             _ => "",
         };
         match (who, then.state) {

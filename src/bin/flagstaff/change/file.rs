@@ -66,7 +66,7 @@ pub(super) async fn change(
             && matches!(edited, Err(EditError::Invalid { .. }));
         refused(session, edited).map_err(|failure| match is_patched_there {
             true => failure.hint(format!(
-                "{} takes it out of all environments as well",
+                "{} removes it from all environments, too",
                 paste::command("delete", &text::word(name))
             )),
             false => failure,
@@ -75,8 +75,7 @@ pub(super) async fn change(
         if matches!(change, Change::Enable) && state != FlagState::On {
             let (word, flag) = (text::word(name), clean(name));
             hints.push(format!(
-                "`{flag}` is {state} then, since its other settings still hold; {} takes one \
-                 away",
+                "`{flag}` is {state} then, since its other settings still apply; {} removes one",
                 paste::command("set --source file", &format!("{word} FIELD-")),
             ));
         }
@@ -160,7 +159,7 @@ pub(crate) async fn edit(
     }
     match document.is_changed() {
         true => output.preview(&style::diff(&document.diff().to_string())),
-        false => output.aside(format!("{} says so already", place.with_file(file.path()))),
+        false => output.aside(format!("{} has this already", place.with_file(file.path()))),
     }
     for effect in effects.iter_mut().filter(|effect| effect.writes) {
         let after = entry(document.file(), &effect.flag);
@@ -183,7 +182,7 @@ pub(crate) async fn edit(
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
         let first = (takes_away && names.len() > 1)
-            .then(|| format!("take {} out of the file?", count(names.len(), "flag")));
+            .then(|| format!("remove {} from the file?", count(names.len(), "flag")));
         let questions = ask::questions(first, &effects.iter().collect::<Vec<_>>(), &others);
         let leave = guard::ask(place, Target::File(&path), args.wish(&word), &questions)?;
         file::replace(session, &leave, &file, document.text())?;
@@ -214,8 +213,7 @@ pub(crate) fn tell_of_environments<'f>(
             if let Some(there) = there.filter(|there| Some(there) != state(file, flag).as_ref()) {
                 let (flag, environment) = (clean(flag), clean(environment));
                 output.warning(format!(
-                    "`{flag}` is {there} in environment `{environment}`, whose own entry decides there: \
-                     `--environment` chooses it"
+                    "`{flag}` is {there} in environment `{environment}`, whose own entry decides there: `--environment` selects it"
                 ));
             }
         }
@@ -283,7 +281,7 @@ async fn tell_what_decides(
         Err(Failure::ClosedPipe) => {}
         Err(failure) => {
             let why = failure.text();
-            output.warning(format!("whether an override decides is not known: {why}"));
+            output.warning(format!("it is unknown whether an override decides: {why}"));
         }
     }
 }
@@ -333,7 +331,7 @@ fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), 
         None => format!("{} lists the flags", paste::command("list", "")),
     };
     Err(Failure::refused(format!("the file has no flag `{}`", clean(name)))
-        .hint(format!("{hint}; `--new` makes a new flag")))
+        .hint(format!("{hint}; `--new` creates a flag")))
 }
 
 /// Returns a flag as a file and those below it make it.
@@ -361,12 +359,12 @@ fn refuse_what_a_file_has_not(
         ("--by", args.by.is_some()),
     ];
     if args.plain {
-        return Err(Failure::usage("a file takes no `--plain`")
+        return Err(Failure::usage("a file does not support `--plain`")
             .hint("only values in the store are plain, for readers in other languages"));
     }
     match given.into_iter().find(|(_, is_given)| *is_given) {
-        Some((option, _)) => Err(Failure::usage(format!("a file takes no `{option}`"))
-            .hint("who changed a file, when and why is in its version control")),
+        Some((option, _)) => Err(Failure::usage(format!("a file does not support `{option}`"))
+            .hint("the author, the time and the reason of a change are in the version control of the file")),
         None => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Flags whose answers a change of another flag changes, because they require it or ask for it.
+//! Flags whose answers change with another flag, because they require it or have a condition on it.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -23,7 +23,7 @@ enum Reach {
 }
 
 impl Reach {
-    /// Returns the others.
+    /// Returns the complement: all other users.
     fn complement(self) -> Self {
         match self {
             Self::Nobody => Self::Everybody,
@@ -58,13 +58,13 @@ impl Other {
         self.after > self.before || (self.is_let_more && self.after != Reach::Nobody)
     }
 
-    /// A line on what becomes of it.
+    /// The line about the effect on the flag.
     pub(super) fn text(&self) -> String {
         let through: Vec<_> =
             self.through.iter().map(|flag| format!("`{}`", clean(flag))).collect();
         let what = match () {
             () if self.is_switched_off() => "off for all users then",
-            () if self.is_wider() => "may be on for more then",
+            () if self.is_wider() => "may be on for more users then",
             () if self.after == Reach::Nobody => "off for all users, as before",
             () => "may change with it",
         };
@@ -604,14 +604,14 @@ mod tests {
 
     /// It would read as if the required flag were the reason.
     #[test]
-    fn a_flag_that_is_switched_off_is_no_news_about_those_that_it_requires() {
+    fn switching_a_flag_off_does_not_affect_the_flags_that_it_requires() {
         let flags = of(&[("a", &[]), ("b", &["a"])]);
 
         assert_eq!(switched_off(&flags, "b"), []);
     }
 
     #[test]
-    fn all_flags_that_require_a_changed_one_go_with_it_and_no_others() {
+    fn exactly_the_flags_that_require_a_changed_one_are_affected() {
         let flags =
             of(&[("a", &[]), ("b", &["a"]), ("c", &["b", "other"]), ("d", &["c"]), ("other", &[])]);
 
@@ -626,7 +626,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_that_several_changed_ones_hold_up_names_them_all() {
+    fn a_flag_held_off_by_several_changed_flags_names_all_of_them() {
         let flags = of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"]), ("d", &["c"])]);
         let off = Definition::new().enabled(false);
         let effects = ["b", "a"].map(|flag| change(&flags, flag, &off));
@@ -639,7 +639,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_closes_a_cycle_switches_off_who_is_on_it_or_requires_it() {
+    fn a_change_that_closes_a_cycle_switches_off_the_flags_on_it_and_those_that_require_them() {
         let flags = of(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("other", &[])]);
         let effect = change(&flags, "a", &Definition::new().requires(["b"]));
 
@@ -747,7 +747,7 @@ mod tests {
     }
 
     #[test]
-    fn less_and_more_change_places_along_a_chain_with_each_flag_that_has_to_be_off() {
+    fn each_flag_that_has_to_be_off_inverts_the_effect_along_a_chain() {
         let text = "b = { percentage = 0, rules = [{ when = { flag = \"a\" }, serve = true }] }\n\
                     c = { requires = [{ flag = \"b\", on = false }], percentage = 50 }\n\
                     d = { percentage = 0, rules = [{ when = { plan = \"x\" }, unless = { flag = \"c\" }, serve = true }] }\n\
@@ -760,7 +760,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wider_flag_lets_more_in_only_where_being_on_does() {
+    fn a_wider_flag_widens_only_the_flags_that_need_it_on() {
         let text = "b = { percentage = 0, rules = [{ when = { flag = \"a\" }, serve = true }] }\n\
                     c = { rules = [{ when = { flag = \"a\" }, serve = false }] }\n\
                     d = { requires = [{ flag = \"a\", on = false }] }\n";

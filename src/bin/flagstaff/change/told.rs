@@ -42,7 +42,7 @@ pub(super) async fn refuse_unknown(
         }
         let hint =
             hint.unwrap_or_else(|| format!("{} lists the flags", paste::command("list", "")));
-        return Err(Failure::refused(message).hint(format!("{hint}; `--new` makes a new flag")));
+        return Err(Failure::refused(message).hint(format!("{hint}; `--new` creates a flag")));
     }
     Ok(())
 }
@@ -60,14 +60,13 @@ pub(super) fn tell_plain(
         let flag = clean(&effect.flag);
         if args.plain {
             return Err(Failure::refused(format!(
-                "this stores JSON for `{flag}`, which readers in other languages take for off"
+                "this stores JSON for `{flag}`, which readers in other languages read as off"
             ))
             .hint("only `enable` and `disable` without `--for` store a plain value"));
         }
         if effect.was_plain {
             session.output.warning(format!(
-                "`{flag}` has a plain value now and JSON then, which readers in other languages, such as the \
-                 Python package, take for off; `--plain` refuses that"
+                "`{flag}` has a plain value now and JSON then, which readers in other languages, such as the Python package, read as off; `--plain` refuses that"
             ));
         }
     }
@@ -83,7 +82,7 @@ pub(super) fn way_back(
     revision: u64,
 ) -> String {
     let (at, undo) = (place.with_store(redis), paste::line("undo", &revision.to_string()));
-    let back = format!("revision {revision} at {at}; back with: {undo}");
+    let back = format!("revision {revision} at {at}; undo with: {undo}");
     match flags {
         1 => back,
         _ => format!("{}: {back}", clean(flag)),

@@ -41,22 +41,21 @@ impl Waited {
         let store = store(redis);
         match (&*seen.laggards, seen.confirmed.len()) {
             ([], 0) => {
-                output.warning(format!("no instance follows {store}, so none has it"));
+                output.warning(format!("no instance follows {store}, so none has the change"));
                 output.hint("`--key` and `--redis` have to name the store that the services read");
             }
-            ([], 1) => output.note(format!("the one instance of {store} has it")),
-            ([], all) => output.note(format!("all {all} instances of {store} have it")),
+            ([], 1) => output.note(format!("the one instance of {store} has the change")),
+            ([], all) => output.note(format!("all {all} instances of {store} have the change")),
             (laggards, confirmed) => {
                 let all = confirmed + laggards.len();
                 output.warning(format!(
-                    "still without it after {wait:?}: {}; {confirmed} of {} of {store} have it",
+                    "still without the change after {wait:?}: {}; {confirmed} of {} of {store} have it",
                     names(laggards),
                     count(all, "instance"),
                 ));
                 if laggards.iter().any(Instance::is_silent) {
                     output.hint(format!(
-                        "a silent instance may serve its flags without reaching the store; {} takes \
-                         one off the list that is gone",
+                        "a silent instance may serve its flags without reaching the store; {} removes an instance that is gone from the list",
                         paste::command("instances --forget NAME", ""),
                     ));
                 }

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn more_is_whatever_may_let_somebody_in() {
+    fn a_change_is_wider_if_it_may_let_in_any_user() {
         let ten = || percent(10).allowed_users(["ana", "bob"]).denied_users(["eve", "mallory"]);
         let on = || Definition::new().enabled(true);
         let all = || percent(100).denied_users(["eve", "mallory"]).denied_groups(["banned"]);

@@ -15,8 +15,8 @@ use crate::{failure::Failure, reading, session::Session, style, text::clean};
 rust is a constant for each flag, and an enum for each flag with variants.
 With --deprecate-expired, the code depends on the day, and so does --check.
 
-manifest is the flag manifest of the OpenFeature CLI, which makes code for other
-languages of it.
+manifest is the flag manifest of the OpenFeature CLI, which generates code for
+other languages from it.
 
 Exits with 1 if --check finds that the file would change.
 
@@ -27,10 +27,10 @@ Examples:
 pub(crate) struct Codegen {
     /// Kind of output
     kind: Kind,
-    /// File to write it to
+    /// File to write
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// Only print what would change in that file
+    /// Print the changes of that file without writing it
     #[arg(long, requires = "out")]
     check: bool,
     /// Mark flags that have expired as deprecated
@@ -81,7 +81,7 @@ impl Codegen {
         };
         if session.place.has_file(&out) {
             return Err(Failure::refused(format!(
-                "`{}` is the flag file, and what is made would replace it",
+                "`{}` is the flag file, which the output would replace",
                 clean(&out.display().to_string())
             )));
         }

@@ -24,12 +24,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The flag has today's date as `created`. It is off unless --on, --percentage or a
-setting makes it another; with an allow-list alone, it is on for that. In a file
-whose flags are in alphabetical order, it goes to its place; elsewhere, behind
-the others. Settings and values are those of `flagstaff set`. The Rust
-expression that evaluates the flag is printed.
+setting switches it on; with only an allow-list, it is on for that list. In a
+file whose flags are in alphabetical order, it is inserted in that order,
+otherwise after the others. Settings and values are those of `flagstaff set`.
+The Rust expression that evaluates the flag is printed.
 
-Refuses (4) a name that the file, the environment or the store has.
+Refuses (4) a name that the file, the environment or the store has already.
 
 Examples:
   flagstaff create new_checkout --owner payments --expires +90d
@@ -42,25 +42,25 @@ pub(crate) struct Create {
     /// Another setting: field=value
     #[arg(value_parser = assignment::parse, value_name = "FIELD=VALUE")]
     assignments: Vec<Assignment>,
-    /// Team or person who answers for it
+    /// Team or person responsible for the flag
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-    /// Its purpose, in a sentence
+    /// Purpose of the flag, in a sentence
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// Word to find it by; may be repeated
+    /// Word to find the flag by; may be repeated
     #[arg(long, value_name = "WORD")]
     tag: Vec<String>,
-    /// Day on which it should be gone: 2027-02-01, +90d
+    /// Day by which the flag should be removed: 2027-02-01, +90d
     #[arg(long, value_name = "DATE", value_parser = time::instant)]
     expires: Option<SystemTime>,
-    /// On for that share of users
+    /// Switch the flag on for this share of users
     #[arg(long, value_name = "PERCENT", conflicts_with = "on")]
     percentage: Option<Percentage>,
-    /// On for all users
+    /// Switch the flag on for all users
     #[arg(long)]
     on: bool,
-    /// Only print what it would change
+    /// Print the change without making it
     #[arg(long, short = 'n', help_heading = "Change")]
     dry_run: bool,
     #[command(flatten, next_help_heading = "Change")]
@@ -127,7 +127,7 @@ impl Create {
             Ok(over) => over,
             Err(failure) => {
                 let why = failure.text();
-                output.warning(format!("whether another source has the flag is not known: {why}"));
+                output.warning(format!("it is unknown whether another source has the flag: {why}"));
                 return Ok(());
             }
         };
@@ -136,7 +136,7 @@ impl Create {
         let (flag, source) = (clean(&self.name), said.source.name);
         Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
             .hint(format!(
-                "{} lists what each source has; {} writes an override into the file",
+                "{} shows the entry of each source; {} writes an override into the file",
                 paste::command("show", &text::word(&self.name)),
                 paste::command("promote", &text::word(&self.name)),
             )))

@@ -28,13 +28,14 @@ use crate::{
 /// Delete a flag that is not used any more
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The flag goes out of flags.toml with its comments and its tests, and out of each
-environment. Refuses (4) while something needs it, and lists it: code that names
-the flag, flags that require it or have a condition on it, and an override.
+Removes the flag from flags.toml with its comments and its tests, and from each
+environment. Refuses (4) while the flag is needed, and lists the reasons: code
+that names the flag, flags that require it or have a condition on it, and an
+override.
 
-With --force the flag and its override are deleted all the same. Flags that
-require it are named: they are off then, unless another source has it. Comments
-and documents that name it are listed and do not keep it.
+With --force the flag and its override are deleted anyway. Flags that require it
+are listed: they are off then, unless another source has it. Comments and
+documents that name the flag are listed, but do not prevent the deletion.
 
 Examples:
   flagstaff delete new_checkout --dry-run
@@ -45,10 +46,10 @@ pub(crate) struct Delete {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
     name: String,
-    /// Delete it although it is needed, and its override with it
+    /// Delete a flag that is still needed, and its override
     #[arg(long)]
     force: bool,
-    /// Take its override away, too
+    /// Delete its override, too
     #[arg(long)]
     with_override: bool,
     #[command(flatten)]
@@ -77,7 +78,7 @@ impl Delete {
         if !files.0.iter().any(|opened| opened.names(&self.name)) {
             let failure = Failure::usage(format!("the file has no flag `{}`", clean(&self.name)));
             return Err(failure.hint(format!(
-                "{} takes an override away",
+                "{} removes an override",
                 paste::command("unset", &text::word(&self.name))
             )));
         }
@@ -98,10 +99,10 @@ impl Delete {
         output.preview(&style::diff(&files.diff()));
         for flag in &needs.flags {
             let (flag, name) = (clean(flag), clean(&self.name));
-            output.warning(format!("`{flag}` needs `{name}`, which the file does not have then"));
+            output.warning(format!("`{flag}` needs `{name}`, which the file will not have"));
         }
         if needs.is_overridden {
-            output.aside(format!("the override of `{}` goes with it", clean(&self.name)));
+            output.aside(format!("the override of `{}` is deleted, too", clean(&self.name)));
         }
         let mut revision = None;
         if self.change.dry_run {
@@ -136,12 +137,14 @@ impl Delete {
     /// Refuses `--environment`: all of the flag would go, also what other environments have of it.
     fn refuse_one_environment(&self, place: &Place) -> Result<(), Failure> {
         let [environment] = &*place.environment else { return Ok(()) };
-        Err(Failure::usage("`delete` is about the whole file, and `--environment` names a part of it")
-            .hint(format!(
-                "{} takes away what `{}` has of the flag; without `--environment`, all of it is deleted",
-                paste::command("unset --source file", &text::word(&self.name)),
-                clean(environment),
-            )))
+        Err(Failure::usage(
+            "`delete` removes a flag from the whole file, and `--environment` names a part of it",
+        )
+        .hint(format!(
+            "{} removes the entry of `{}`; without `--environment`, the whole flag is deleted",
+            paste::command("unset --source file", &text::word(&self.name)),
+            clean(environment),
+        )))
     }
 
     /// Refuses to delete what is needed, and lists what needs it.
@@ -164,7 +167,7 @@ impl Delete {
         if needs.is_overridden && !self.force && !self.with_override {
             by.push("an override".to_owned());
             rows.push(needed_by(&self.name, "override", "", "", None));
-            hints.push("`--with-override` takes the override away, too");
+            hints.push("`--with-override` deletes the override, too");
         }
         if by.is_empty() {
             return Ok(());
@@ -182,7 +185,7 @@ impl Delete {
         ))
         .hint(match by.len() == hints.len() {
             true => hints.join("; "),
-            false => [&["`--force` deletes it all the same"], &*hints].concat().join("; "),
+            false => [&["`--force` deletes it anyway"], &*hints].concat().join("; "),
         }))
     }
 
@@ -202,13 +205,13 @@ impl Delete {
         }
         let cleared = clear.await.map_err(|error| {
             Failure::from(error).hint(format!(
-                "the flag is out of the file; {} takes the override away",
+                "the flag is deleted from the file; {} removes the override",
                 paste::command("unset", &text::word(&self.name))
             ))
         })?;
         if let Some(revision) = cleared.revision {
             let undo = paste::line("undo", &revision.to_string());
-            session.output.aside(format!("revision {revision}; override back with: {undo}"));
+            session.output.aside(format!("revision {revision}; restore the override with: {undo}"));
         }
         Ok(cleared.revision)
     }
@@ -259,10 +262,10 @@ fn way_back(file: &TextFile, flag: &str) -> String {
     let path = file.path();
     let word = text::words([&*path.to_string_lossy()]);
     match revision::text_at("HEAD", path) {
-        Ok(committed) if committed == file.text() => format!("back with: git restore {word}"),
+        Ok(committed) if committed == file.text() => format!("restore with: git restore {word}"),
         Ok(committed) if FlagsFile::parse("HEAD", &committed).flags().contains_key(flag) => {
             format!("the last commit has it: git diff {word}")
         }
-        _ => "no commit has it, so what is above is all that is left of it".to_owned(),
+        _ => "no commit has it, so only the diff above is left of it".to_owned(),
     }
 }

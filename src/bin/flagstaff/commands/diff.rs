@@ -27,12 +27,12 @@ use crate::{
 /// Compare the store, git, environments or places
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything differs, and with 2 if a stored value cannot be read. A
-pipe gets a line for each setting: the flag; changed, new, removed, undeclared
+Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
+In a pipe, each setting is a line: the flag; changed, new, removed, undeclared
 or same; the setting; its JSON before and after; author, time, reason and end.
 
-With git:REV, the order of variants, tests and segments count too. Two places
-are compared with all of their sources merged.
+With git:REV, the order of variants, tests and segments is compared, too. Two
+places are compared with all of their sources merged.
 
 Examples:
   flagstaff diff                overrides in the store against flags.toml
@@ -42,8 +42,7 @@ Examples:
 Two environments of the file; `list --environments` has the flags without one:
   flagstaff diff --environment staging production")]
 pub(crate) struct Diff {
-    /// Compare with `git:REV`, or with another environment than --environment;
-    /// with the store unless named
+    /// Revision `git:REV`, or environment, to compare with [default: the store]
     #[arg(value_name = "WITH", add = completion::environments())]
     with: Option<String>,
 }
@@ -58,7 +57,7 @@ const SAME: &str = "same";
 /// One flag that differs.
 struct Flag {
     name: String,
-    /// In one word.
+    /// The kind of difference, in one word.
     what: &'static str,
     /// The author, the time, the reason, and the end.
     by: Provenance,

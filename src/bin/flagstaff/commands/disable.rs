@@ -12,13 +12,13 @@ use crate::{
 /// Switch flags off for all users, overriding the file
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The store gets a plain 0, which readers in every language know; who and why go
-to its log. Settings that the store has, such as the stage of a rollout, stay,
-and count again after `enable`, or at the end of --for. A plain value does not
-come back then: what is below the override decides.
+The store gets a plain 0, which readers in every language can read; author and
+reason go to its log. Stored settings, such as the stage of a rollout, are kept,
+and apply again after `enable` or at the end of --for. A stored plain value is
+not kept: then the sources below the store decide.
 
-With --wait, it exits with 1 if an instance may not have it, or if there is
-none.
+With --wait, exits with 1 if an instance may not have applied the change, or if
+there is no instance.
 
 Examples:
   flagstaff disable new_checkout -m 'incident 42'

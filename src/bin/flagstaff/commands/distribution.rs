@@ -18,18 +18,19 @@ use crate::{
     time, unreadable,
 };
 
-/// Compare the shares that a flag's draws give with those declared
+/// Compare the actual shares of a flag with the declared ones
 #[derive(Debug, Args)]
 #[command(mut_arg("users", |arg| arg.default_value("100000")))]
 #[command(after_help = "\
-Evaluates the flag for many users, and counts those who are on and the variants.
-Each draw is compared among those who reached it, so a deny-list or a rule
-before it makes no difference. Those who never reached a draw are counted apart.
-Users who share the unit of a draw are drawn once, and so count once.
+Evaluates the flag for many users, and counts the users for whom it is on, and
+the variants. Each draw is compared among the users who reached it, so a
+deny-list or a rule before it makes no difference. Users who reached no draw are
+counted separately. Users who share the unit of a draw are drawn once, and so
+count once.
 
 A share p of n units is expected within p ± 3.29 sqrt(p (1 - p) / n), with a
-probability of 99.9 %. Pearson's chi-squared test looks at all outcomes of a
-draw together. It finds a difference in one of 1,000 runs where there is none.
+probability of 99.9 %. Pearson's chi-squared test covers all outcomes of a draw
+together. It reports a difference in one of 1,000 runs although there is none.
 
 Exits with 1 if a draw differs by more than chance explains. A stored value that
 cannot be read is an error (2).
@@ -46,7 +47,7 @@ pub(crate) struct Distribution {
     flag: String,
     #[command(flatten)]
     users: UserArgs,
-    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    /// Evaluate at this time: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
 }
@@ -59,7 +60,7 @@ impl Distribution {
         if snapshot.info(&*self.flag).is_none() {
             similar::hint(&snapshot, &self.flag, output);
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
-                .hint(format!("{} lists those that there are", paste::command("list", ""))));
+                .hint(format!("{} lists the flags", paste::command("list", ""))));
         }
         unreadable::refuse_answer(&flags, &self.flag)?;
         let needed = unreadable::needed(&snapshot, &self.flag);
@@ -123,8 +124,8 @@ impl Distribution {
             let units = unit(drawn);
             let units = match drawn.without_unit {
                 0 => units,
-                1 => format!("{units}; 1 user has nothing to draw by and is out"),
-                without => format!("{units}; {without} users have nothing to draw by and are out"),
+                1 => format!("{units}; 1 user has no unit to draw by and is out"),
+                without => format!("{units}; {without} users have no unit to draw by and are out"),
             };
             match verdict {
                 Verdict::TooFew => output

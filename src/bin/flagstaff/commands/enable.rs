@@ -12,18 +12,19 @@ use crate::{
 /// Switch flags on for all users, overriding the file
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The store gets a plain 1, which readers in every language know; who and why go
-to its log. With --for it gets JSON, which other readers may take for off. At
-the end, the settings that the store had count again, or else what is below.
+The store gets a plain 1, which readers in every language can read; author and
+reason go to its log. With --for it gets JSON, which other readers may read as
+off. At the end, the stored settings apply again, or else the sources below
+decide.
 
-Percentage, lists and rules of the file do not count while it is on;
-`flagstaff unset` gives them back. With --source file they count: that only sets
-enabled = true. With --environment, `true` in the environment lifts them, too.
-Where that has a percentage or a table for the flag, it gets enabled = true
-beside it, and they count.
+Percentage, lists and rules of the file are ignored while the override is on;
+`flagstaff unset` restores them. With --source file they still apply, since that
+only sets enabled = true. With --environment, `true` in the environment lifts
+them, too. If the environment has a percentage or a table for the flag, it gets
+enabled = true beside it, and they still apply.
 
-With --wait, it exits with 1 if an instance may not have it, or if there is
-none.
+With --wait, exits with 1 if an instance may not have applied the change, or if
+there is no instance.
 
 Examples:
   flagstaff enable new_checkout -m 'launch day'

@@ -25,14 +25,14 @@ use crate::{
 /// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A flag may be named by a glob, such as 'checkout_*': * is any text, ? any
-character, [ab] one of these, {a,b} either. A flag of exactly that name is meant
-first. In a shell, a glob needs quotes.
+A flag may be given as a glob, such as 'checkout_*': * matches any string, ? any
+character, [ab] one of these, {a,b} either. A flag of exactly that name takes
+precedence. In a shell, a glob needs quotes.
 
-Exits with 1 if no source has one of the flags, a glob matches none, or a
-mistake in the file leaves one out. A stored value that cannot be read is an
-error (2): the answer has the code PARSE_ERROR, and so have those of flags that
-require it.
+Exits with 1 if no source has one of the flags, if a glob matches none, or if a
+flag is rejected for a mistake in the file. A stored value that cannot be read
+is an error (2): the answer has the code PARSE_ERROR, and so do the answers of
+flags that require it.
 
 A batch has a question on each line:
 
@@ -138,7 +138,7 @@ struct Selected {
     code: ExitCode,
 }
 
-/// By the type of the default, as code asks; without one, the value of whatever type the flag has.
+/// Evaluates by the type of the default, as code does; without a default, by the type of the flag.
 fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
     match default {
         Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),

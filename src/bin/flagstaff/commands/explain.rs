@@ -9,10 +9,10 @@ use crate::{
 /// Explain an answer: each source's entry, and what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
-A stored value that cannot be read is an error (2), also that of a flag that it
-needs.
-A pipe gets the text for people, too; programs read --output json.
+Exits with 1 if no source has the flag, or if it is rejected for a mistake in
+the file. A stored value that cannot be read is an error (2), also in a flag
+that this one depends on. In a pipe, the output is the same text; programs use
+--output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro

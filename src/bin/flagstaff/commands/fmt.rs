@@ -23,17 +23,17 @@ use crate::{
 /// Format flags.toml
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The style is taplo's, which editors use, with its defaults. Line ends stay as
-they are. The meaning of a file never changes.
+The style is that of taplo with its defaults, which editors use, too. Line
+endings are kept. The meaning of a file never changes.
 
 Examples:
   flagstaff fmt
-  flagstaff fmt --check     in CI: prints the diff, and exits with 1 for one
+  flagstaff fmt --check     in CI: prints a diff, and exits with 1
   flagstaff fmt - < in.toml")]
 pub(crate) struct Fmt {
     /// Files, or - for stdin [default: the flag file]
     files: Vec<PathBuf>,
-    /// Only print what would change
+    /// Print the changes without making them
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -123,8 +123,9 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         let failure = Failure::usage(message);
         return Err(match before.is_usable() {
             true => failure.hint("taplo reads TOML 1.0, which has no line breaks between braces"),
-            false => failure
-                .hint(format!("{} says more about it", paste::command("lint", &paste::path(name)))),
+            false => {
+                failure.hint(format!("{} shows more", paste::command("lint", &paste::path(name))))
+            }
         });
     }
     let options =

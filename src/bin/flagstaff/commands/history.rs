@@ -25,7 +25,7 @@ Examples:
   flagstaff history new_checkout --limit 5
   flagstaff history -o jsonl")]
 pub(crate) struct History {
-    /// Flag; all of them unless named
+    /// Flag [default: all]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: Option<String>,
     /// Largest number of changes to list

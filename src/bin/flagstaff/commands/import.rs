@@ -29,20 +29,20 @@ use crate::{
 /// Import the flags of another system into flags.toml
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints what it would write, and writes it with --write. A flag that flags.toml
-has already stays as it is. Differences from the other system go to stderr. A
-flag is never on for more users than before: a flag with settings that have no
+Prints the flags, and writes them with --write. A flag that is in flags.toml
+already is unchanged. Differences from the other system go to stderr. A flag is
+never on for more users than before: a flag with settings that have no
 equivalent here is left out. Exits with 1 if a flag was left out.
 
 Systems:
   waffle   django-waffle: flags, switches and samples of a fixture, in JSON,
            JSON lines or YAML. Custom models are read too.
 
-  tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints.
+  tempest  tempest-fastapi-sdk: the hash in Redis, or the output of `list`.
 
   json     A JSON object per flag, in Redis keys such as ff:new_search. The file
-           is one JSON object by key, or lines of a key and its value. Other
-           prefixes than ff need --key-prefix.
+           is one JSON object by key, or lines of a key and its value. A
+           prefix other than ff needs --key-prefix.
 
 Examples:
   manage.py dumpdata waffle --natural-primary --natural-foreign > waffle.json
@@ -53,12 +53,12 @@ Examples:
     echo \"$key $(redis-cli --raw get $key)\"
   done | flagstaff import json -")]
 pub(crate) struct Import {
-    /// System that has the flags
+    /// System to import from
     system: System,
     /// Export of that system [default for tempest: the store of --redis]
     #[arg(value_name = "FILE|-", required_if_eq_any([("system", "waffle"), ("system", "json")]))]
     source: Option<PathBuf>,
-    /// Write them into flags.toml
+    /// Write the flags into flags.toml
     #[arg(long)]
     write: bool,
     #[command(flatten)]
@@ -123,9 +123,8 @@ fn other(system: &'static str, asked: System) -> Failure {
     match [System::Waffle, System::Tempest].into_iter().find(|it| it.package() == system) {
         Some(System::Waffle) => failure.hint("`flagstaff import waffle` reads it"),
         Some(_) => failure.hint("`flagstaff import tempest` reads it"),
-        None => failure.hint(
-            "there is no importer for it yet; `flagstaff import --help` lists those there are",
-        ),
+        None => failure
+            .hint("there is no importer for it yet; `flagstaff import --help` lists the systems"),
     }
 }
 
@@ -149,7 +148,7 @@ impl Import {
         };
         self.print(&imported, &added, printed, session)?;
         if !self.write {
-            session.output.note("nothing was written: `--write` does that");
+            session.output.note("nothing was written: `--write` writes the flags");
         } else if document.is_changed() {
             let word = guard::word(&added);
             let leave =

@@ -20,7 +20,7 @@ use crate::{
 /// A file to begin with. TODAY and LATER are days.
 const STARTER: &str = include_str!("init.toml");
 
-/// In how many days the flag of the example should be gone.
+/// The number of days until the flag of the example should be removed.
 const LATER: u64 = 90;
 
 /// In seconds.
@@ -56,7 +56,7 @@ impl Init {
         session.output.thing(json!({ "made": made }), || {
             let (file, list) = (session.place.with_file(&path), paste::command("list", ""));
             let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
-            format!("made {file}{}; {list} shows its flags\n", reason.unwrap_or_default())
+            format!("created {file}{}; {list} shows its flags\n", reason.unwrap_or_default())
         })?;
         Ok(ExitCode::Done)
     }

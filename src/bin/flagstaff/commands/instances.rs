@@ -23,17 +23,18 @@ use crate::{
 #[command(after_help = "\
 An instance that stops announcing itself is silent: it may be gone, or may serve
 its flags without reaching the store. It is listed for 24 hours. A clean
-shutdown takes an instance off the list at once, and --forget one that is gone.
+shutdown removes an instance from the list at once. Use --forget for one that is
+gone.
 
-Exits with 1 if instances have different flag files, refuse theirs, are silent,
-or have not seen the latest change.
+Exits with 1 if instances have different flag files, reject their file, are
+silent, or have not seen the latest change.
 
 Examples:
   flagstaff instances
   flagstaff instances --forget web-7
   flagstaff instances -o json")]
 pub(crate) struct Instances {
-    /// Take an instance off the list
+    /// Remove an instance from the list
     #[arg(long, value_name = "NAME")]
     forget: Option<String>,
     #[command(flatten)]
@@ -79,7 +80,7 @@ async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<Ex
         return Err(not_listed(redis, name));
     }
     let json = json!({ "forgotten": name });
-    session.output.thing(json, || format!("{} is not listed any more", clean(name)))?;
+    session.output.thing(json, || format!("{} is no longer listed", clean(name)))?;
     Ok(ExitCode::Done)
 }
 
@@ -141,7 +142,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     if fleet.is_split() {
         let files = fleet.files().len();
         output.warning(format!(
-            "the instances have {files} different flag files, as they have during a deployment"
+            "the instances have {files} different flag files, which is normal during a deployment"
         ));
     }
     let refusing: BTreeSet<_> = fleet
@@ -160,7 +161,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     }
     session.place.tell_other_files(output).await;
     if let Some(failure) = unknown {
-        return Err(failure.hint("whether they have seen the latest change is not known"));
+        return Err(failure.hint("it is unknown whether they have seen the latest change"));
     }
     let is_well = |instance: &Instance| state(instance, latest) == "ready";
     let all_well = !fleet.is_split() && fleet.instances.iter().all(is_well);

@@ -27,7 +27,7 @@ use crate::{
 #[command(after_help = "\
 Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
-All names and filters have to hold.
+Lists the flags that match all names and all filters.
 
 Filters:
   name=checkout         a part of the name, or a glob
@@ -44,11 +44,12 @@ Filters:
   expires<14d           or a day: expires<2027-01-01; `>` for later
   created>90d           older than that; `<` for younger
 
-`!` before a filter is the opposite: '!tag=checkout', '!permanent'. In names and
-values, `*` is any text, `?` one byte, `[ab]` one of these, `{a,b}` either.
+`!` before a filter inverts it: '!tag=checkout', '!permanent'. In names and
+values, `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}`
+either.
 
 Columns: flag, state, source, owner, tags, expires, created, permanent, client,
-testable, metadata, metadata.NAME and description. JSON has all of them always.
+testable, metadata, metadata.NAME and description. JSON always has all of them.
 
 With --environments, the column (none) has the flags without an environment.
 After it are the environments, in alphabetical order; JSON has them by name.
@@ -58,7 +59,7 @@ Examples:
   flagstaff list 'checkout_*'
   flagstaff list --filter owner=payments --filter 'expires<14d'
   flagstaff list --filter partial --columns flag,metadata.issue
-  flagstaff list --environments      what each is in each environment")]
+  flagstaff list --environments      the state in each environment")]
 pub(crate) struct List {
     /// A part of the name, or a glob
     #[arg(value_name = "NAME")]

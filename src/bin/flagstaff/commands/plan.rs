@@ -21,17 +21,17 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every flag that differs, or requires one that does, is evaluated for each user,
-before and after. A user who moves although nothing about them changes is
-re-bucketed: the same draw has another outcome, and the shares do not explain
-it. A new salt does that, another `bucket_by`, or variants in another order.
+before and after. A user is re-bucketed if the same draw has another outcome,
+and the change of the shares does not explain it. Causes are a new salt, another
+`bucket_by`, or another order of variants.
 
-Made-up users have the groups and attributes that the flags name. How many of
-your users have these is not known, and neither is the share then: `?`, or null
-in JSON. Rules that decided for none of the users are named. Overrides in the
-store do not count. With --environment, both sides are the flags there; a file
-before that lacks the environment is taken without.
+Made-up users have the groups and attributes that the flags name. The number of
+your users who have these is unknown, and then the share is, too: `?`, or null
+in JSON. Rules that decided for none of the users are listed. Overrides in the
+store are ignored. With --environment, both sides are the flags there; an old
+file that lacks the environment is read without it.
 
-Exits with 1 if a flag is beyond a bound of --fail-on.
+Exits with 1 if a flag exceeds a bound of --fail-on.
 
 Examples:
   flagstaff plan git:origin/main flags.toml
@@ -54,7 +54,7 @@ pub(crate) struct Plan {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     users: UserArgs,
-    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    /// Evaluate at this time: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     pub(crate) as_of: Option<SystemTime>,
     /// Exit with 1 beyond a bound: redrawn, redrawn=N, newly-on=N or newly-off=N
@@ -169,7 +169,7 @@ fn tell_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session
     let names: Vec<_> = names.map(|name| format!("`{}`", text::clean(name))).collect();
     if !names.is_empty() {
         session.output.note(format!(
-            "this is about `[flags]` alone; {} {} too, and `--environment` chooses one of them",
+            "this compares `[flags]` alone; {} {} too, and `--environment` selects one of them",
             match names.len() {
                 1 => format!("environment {}", names[0]),
                 _ => format!("environments {}", names.join(", ")),
@@ -186,7 +186,7 @@ fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
         Some(revision) => {
             let path = session.place.path().ok_or_else(|| {
                 Failure::usage("there is no flags.toml here or in a directory above")
-                    .hint("name the one whose revision is meant with `--file`")
+                    .hint("name the file with `--file`")
             })?;
             revision::text_at(revision, &path)?
         }

@@ -25,29 +25,29 @@ use crate::{
 /// Write overrides into flags.toml, and remove them later
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It takes two steps, so that no service loses the override before it has the
-file:
-  1. `promote` writes the file and keeps the override. It refuses (4) what the
-     tests of the file refuse.
-  2. When the file is deployed, `promote --finish FLAG` takes the override away.
-     It refuses (4) while the file does not have the override, or an instance
-     announces another definition of the flag, unless --now, and asks.
+Promoting takes two steps, so that no service loses the override before it has
+the file:
+  1. `promote` writes the file and keeps the override. It refuses (4) if a test
+     of the file fails with the override.
+  2. When the file is deployed, `promote --finish FLAG` removes the override,
+     after a confirmation. Without --now, it refuses (4) while the file does not
+     have the override, or an instance announces another definition of the flag.
 
-Without names, step 1 is about all overrides but those that end by themselves.
-What is in the file has no end.
+Without names, step 1 promotes all overrides except those that end by
+themselves, since entries of the file have no end.
 
 Examples:
   flagstaff promote --dry-run
   flagstaff promote new_checkout
   flagstaff promote --finish new_checkout -m 'in the file since release 7'")]
 pub(crate) struct Promote {
-    /// Flags [default: all that are overridden for good]
+    /// Flags [default: all with an override that has no end]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
-    /// Take the overrides away that the file of all instances has
+    /// Remove the overrides that are in the file of every instance
     #[arg(long, requires = "flags")]
     finish: bool,
-    /// Finish although the file or an instance has another definition
+    /// Finish even if the file or an instance has another definition
     #[arg(long, requires = "finish")]
     now: bool,
     #[command(flatten)]
@@ -113,7 +113,7 @@ impl Promote {
             return Ok(ExitCode::Done);
         }
         if document.is_changed() {
-            let question = format!("let {} stay like that for good?", ending.join(", "));
+            let question = format!("let {} stay like that permanently?", ending.join(", "));
             let questions: &[_] = if ending.is_empty() { &[] } else { &[question] };
             let word = guard::word(&promoted);
             let leave = guard::ask(place, Target::File(&path), self.change.wish(&word), questions)?;
@@ -159,7 +159,7 @@ impl Promote {
             let Some(said) = said(flag) else {
                 return Err(Failure::refused(format!("`{}` is not overridden", clean(flag))).hint(
                     format!(
-                        "{} says what each source says",
+                        "{} shows the entry of each source",
                         paste::command("show", &words([&**flag]))
                     ),
                 ));
@@ -189,7 +189,7 @@ impl Promote {
             let Some(end) = end.map(time::rfc3339) else { continue };
             let flag = clean(flag);
             session.output.warning(format!(
-                "the override of `{flag}` ends at {end}, and what is in the file stays"
+                "the override of `{flag}` ends at {end}, and an entry in the file has no end"
             ));
             ending.push(format!("`{flag}`"));
         }
@@ -209,7 +209,7 @@ fn refuse_unpromoted(session: &Session, overrides: &[Override]) -> Result<(), Fa
         let (path, name) = (file.path().display(), clean(flag));
         return Err(Failure::refused(format!("`{path}` does not have the override of `{name}`"))
             .hint(format!(
-                "{} writes it there; `--now` takes the override away all the same",
+                "{} writes it there; `--now` removes the override anyway",
                 paste::command("promote", &words([&**flag]))
             )));
     }
@@ -230,7 +230,7 @@ async fn refuse_other_definitions(
         |instance: &Instance| file.as_ref().is_some_and(|file| instance.runs(file.text.as_bytes()));
     if fleet.counted().next().is_none() {
         session.output.warning(format!(
-            "no instance follows {}, so whether services have the file is not known",
+            "no instance follows {}, so it is unknown whether services have the file",
             store(redis)
         ));
     }
@@ -253,8 +253,8 @@ async fn refuse_other_definitions(
             others.join(", "),
         ))
         .hint(format!(
-            "deploy the file first; `--now` takes the override away although they have another, and \
-             {} takes one off the list that is gone",
+            "deploy the file first; `--now` removes the override anyway, and \
+             {} removes an instance that is gone from the list",
             paste::command("instances --forget NAME", ""),
         )));
     }

@@ -22,9 +22,9 @@ use crate::{
 /// Restore the override that a flag had at a revision
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The revision may be a change of another flag: what this flag had then comes
-back, or is taken away if it had no override. `flagstaff history` lists the
-revisions; `flagstaff undo` takes back one change.
+The revision may be a change of another flag. The override that this flag had
+then is restored, or removed if there was none. `flagstaff history` lists the
+revisions; `flagstaff undo` undoes one change.
 
 Examples:
   flagstaff restore new_checkout --to 42 -m 'as before the release'
@@ -33,7 +33,7 @@ pub(crate) struct Restore {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
-    /// Revision whose state comes back
+    /// Revision to restore
     #[arg(long, value_name = "REV", value_parser = number::revision)]
     to: u64,
     #[command(flatten)]
@@ -59,7 +59,9 @@ impl Restore {
         let current = redis.rehearse(&flag, &clear).await?.before;
         let logged = Stored::read(&redis, &flag, stored.as_deref()).map_err(|problem| {
             let flag = clean(&flag);
-            Failure::refused(format!("what was stored for `{flag}` then cannot be read: {problem}"))
+            Failure::refused(format!(
+                "the value of `{flag}` at that revision cannot be read: {problem}"
+            ))
         })?;
         let act = Restoring { redis: &redis, args: &change, stored, current, logged };
         perform(session, &redis, slice::from_ref(&flag), &act, &change, None).await

@@ -27,9 +27,9 @@ use crate::{
 /// Start, advance, pause or roll back a staged rollout
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each step is one conditional write: of two that advance at once, one ends with
-5. An override that forces the flag, or that has a percentage, hides the rollout
-below it; `status` names it.
+Each step is one conditional write: if two users advance at once, one command
+exits with 5. An override that forces the flag, or that has a percentage, hides
+the rollout below it; `status` names it.
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -58,7 +58,7 @@ Examples:
   flagstaff rollout advance checkout_v2 --force --if-rev 42
   flagstaff rollout advance checkout_v2 --dry-run")]
     Advance(Forced),
-    /// Hold the rollout where it is
+    /// Pause the rollout in its stage
     #[command(after_help = "\
 Everything that is to come is later by as long as it is paused.
 
@@ -71,13 +71,13 @@ Examples:
 Examples:
   flagstaff rollout resume checkout_v2 -m 'no errors of ours'")]
     Resume(Step),
-    /// Go back one stage and hold it there
+    /// Go back one stage and pause there
     #[command(after_help = "\
 Examples:
   flagstaff rollout rollback checkout_v2 -m 'slow answers' --wait 5s
   flagstaff rollout rollback checkout_v2 --completely")]
     Rollback(Rollback),
-    /// Switch the flag off for all users, and hold the rollout
+    /// Switch the flag off for all users, and pause the rollout
     #[command(after_help = "\
 Allowed users are out too. `rollout start` and `rollout resume` switch the flag
 on again: resume goes on where it was.
@@ -178,8 +178,8 @@ impl Step {
     ) -> Result<ExitCode, Failure> {
         let Self { flag, change, target, no_end } = &self;
         no_end.check(
-            "an override that ends takes the rollout back to where the file has it",
-            "its stages say how long they last",
+            "at the end of an override, the rollout is back in the state of the file",
+            "its stages have durations of their own",
         )?;
         let act = Stepping { session, args: change, if_rev: target.if_rev, force, step };
         match target.source {
@@ -228,13 +228,13 @@ impl Stepping<'_> {
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
                     let Said { says, .. } = Said::of(source, store_now(flags));
                     format!(
-                        "an override says {says}, which hides the rollout: {}",
+                        "an override has {says}, which hides the rollout: {}",
                         paste::command("rollout status", &word)
                     )
                 }),
             },
             RolloutError::Refused { progress, .. } if progress.status == RolloutStatus::Paused => {
-                Some(format!("{} lets it go on", paste::command("rollout resume", &word)))
+                Some(format!("{} resumes it", paste::command("rollout resume", &word)))
             }
             RolloutError::TooEarly { .. } => Some("`--force` leaves the stage now".to_owned()),
             _ => None,
@@ -399,7 +399,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
             });
             let until = until.unwrap_or_default();
             text +=
-                &format!("  not in force: {source} says {says}{who}{until}; the flag is {state}\n");
+                &format!("  not in force: {source} has {says}{who}{until}; the flag is {state}\n");
         }
         text
     })?;
@@ -426,7 +426,7 @@ async fn way_back(
     }
     if progress.status == RolloutStatus::Paused {
         return Ok(format!(
-            "{} switches it on and goes on from there",
+            "{} switches it on and continues from there",
             paste::command("rollout resume", &word)
         ));
     }
@@ -445,7 +445,7 @@ async fn way_back(
     })
 }
 
-/// Of how many stages which, and since and until when; no instant where there is none.
+/// The stage and the number of stages, with the start and the end of the stage; empty if there is none.
 fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String> {
     let Progress { status, stage, stages, percentage, since, due, .. } = progress;
     let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
@@ -488,9 +488,9 @@ fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
     }
     match flags.snapshot().info(flag) {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))
-            .hint("a flag has one if its `rollout.stages` say so"),
+            .hint("`rollout.stages` gives a flag a rollout"),
         None => Failure::refused(format!("no source has a flag `{name}`"))
-            .hint(format!("{} lists those that there are", paste::command("list", ""))),
+            .hint(format!("{} lists the flags", paste::command("list", ""))),
     }
 }
 

@@ -10,18 +10,18 @@ use crate::{
     session::Session,
 };
 
-/// Change settings of a flag, and leave its others
+/// Change settings of a flag, and keep its other settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The settings are those of flags.toml. Values are JSON, TOML or plain text.
 Commas separate the members of a list; a name with a comma is quoted, as in
 JSON. Tables have members: variants.control=50.
 
-FIELD- takes a setting out of the override, so that the file decides it again.
-FIELD=null takes away what the file has. A `value` cannot be null.
+FIELD- removes a setting from the override, so that the file decides it again.
+FIELD=null removes the setting of the file. A `value` cannot be null.
 
-With --for the whole override ends by itself, and what is below it decides, not
-the override before. A later change of one setting keeps that end.
+With --for, the whole override ends by itself. Then the sources below decide,
+not the former override. A later change of one setting keeps that end.
 
 Examples:
   flagstaff set new_checkout percentage=25 -m 'going well'

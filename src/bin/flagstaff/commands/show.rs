@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, and with 2 if its stored value cannot be
-read: the state of the flag in services is unknown then.
+read: then the state of the flag in services is unknown.
 
 Examples:
   flagstaff show new_checkout

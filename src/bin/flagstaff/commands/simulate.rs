@@ -47,7 +47,7 @@ impl Simulate {
             .collect();
         if !before.contains_key(&*self.flag) {
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
-                .hint(format!("{} lists those that there are", paste::command("list", ""))));
+                .hint(format!("{} lists the flags", paste::command("list", ""))));
         }
         for name in self.related(&snapshot) {
             unreadable::refuse_answer(&flags, &name)?;

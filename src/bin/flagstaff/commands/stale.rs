@@ -26,32 +26,32 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found, and with 2 if a stored value cannot be read.
-KEEP is the code to keep: that for on or off, or a variant; where a line shows
-it, the branch of its `if`.
+KEEP is the code to keep: the code for on, for off, or for a variant. If a line
+of code shows its `if`, KEEP is the branch.
 
-A flag is on or off here only if it is so in `[flags]` and in all environments
-of the file, since they have the same code.
+A flag counts as on or off only if it is so in `[flags]` and in all environments
+of the file, since they all run this code.
 
 The date of the last change is that of the override, of the rollout, or of a
 commit to the flag file. Without any of these, it is the earliest possible date,
 `created`.
 
-With a Redis, instances report the flags that they evaluate: none has evaluated
-an `unevaluated` one since the date shown. A list of all flags does not count,
-nor does an instance that does not announce itself.
+With a Redis, instances report the flags that they evaluate. No instance has
+evaluated an `unevaluated` flag since the date shown. Listing all flags does not
+count, nor does an instance that does not announce itself.
 
-In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
-new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
-capitals. What git ignores is not searched. A flag is unknown if code asks for
-it in is_enabled(\"…\"), isEnabled, FlagGate::new, FlagName::new, OpenFeature's
-get_boolean_value and the like, or as flag::NAME in Rust.
+In code, new_checkout is also found as NEW_CHECKOUT, newCheckout, NewCheckout,
+new-checkout and FEATURE_NEW_CHECKOUT; a name of one word is found in quotes or
+in capitals. Files that git ignores are not searched. An unknown flag is one
+that code names in is_enabled(\"…\"), isEnabled, FlagGate::new, FlagName::new,
+OpenFeature's get_boolean_value and the like, or as flag::NAME in Rust.
 
 Examples:
   flagstaff stale
   flagstaff stale --refs
   flagstaff stale --refs src --unchanged 90d -o jsonl")]
 pub(crate) struct Stale {
-    /// Search code, below here or PATH, for flags in it
+    /// Search code for flags, below PATH or the current directory
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     refs: Option<PathBuf>,
     /// Time for which the flag was the same for all users, or not evaluated
@@ -63,7 +63,7 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
-    /// Set for a flag that is meant to stay, or that other flags need. Nothing is found about these.
+    /// Set for a flag that is permanent, or that other flags need. Such a flag has no findings.
     is_kept: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
@@ -80,7 +80,9 @@ impl Stale {
             None => Ok(BTreeMap::new()),
         };
         let usage = usage.unwrap_or_else(|error| {
-            session.output.warning(format!("what instances evaluate is not known: {error}"));
+            session
+                .output
+                .warning(format!("it is unknown which flags instances evaluate: {error}"));
             BTreeMap::new()
         });
         let unreadable = unreadable::tell_all(&flags, &session.output);

@@ -12,10 +12,10 @@ use crate::{failure::Failure, session::Session, text::count, time};
 /// Run the tests of flags.toml, and show those that fail
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file
-alone, without a store or variables. A flag with errors is not tested. Those of
-[[environments.NAME.FLAG.tests]] ask the flag in that environment. All are run;
-with --environment, only those of that one.
+Tests are written below their flag, as [[flags.NAME.tests]]. They evaluate the
+file alone, without a store or variables. A flag with errors is not tested.
+Tests in [[environments.NAME.FLAG.tests]] evaluate the flag in that environment.
+All tests are run; with --environment, only those of that environment.
 
 Exits with 1 if a test fails or a flag has errors.
 
@@ -23,7 +23,7 @@ Examples:
   flagstaff test
   flagstaff test --as-of 2026-12-24 --file deploy/flags.toml")]
 pub(crate) struct Test {
-    /// Time of tests that have none of their own: 2026-12-24, +2h [default: now]
+    /// Time of tests that do not set a time: 2026-12-24, +2h [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
 }

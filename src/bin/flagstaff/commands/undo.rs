@@ -18,12 +18,12 @@ use crate::{
     text::{self, clean},
 };
 
-/// Undo a change: restore the entry from before it
+/// Undo a change: restore the entry before it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with 5 if the flag was changed since, so --if-rev REVISION is always meant.
-The entry from before comes back with its end, if it had one. At a terminal you
-are asked before the flag is off for all users, or on for more than it is.
+Exits with 5 if the flag was changed since, as with --if-rev REVISION. The
+restored entry keeps its end, if it had one. At a terminal, asks for
+confirmation if the flag would be off for all users, or on for more users.
 `flagstaff history` lists the revisions. Undoing either change of a rename moves
 the override back to the old name; the file is not changed.
 
@@ -57,8 +57,8 @@ impl Undo {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Self { revision, change, target, no_end } = self;
         no_end.check(
-            "what was stored before comes back with the end that it had",
-            "`flagstaff set` and its like take an end",
+            "the restored entry keeps the end that it had",
+            "`flagstaff set`, `enable` and `disable` take an end",
         )?;
         if target.source == Source::File {
             return Err(Failure::usage("only changes of the store have revisions to undo")
@@ -82,14 +82,14 @@ impl Undo {
         };
         let logged = Stored::read(&redis, name, before).map_err(|problem| {
             let (word, flag) = (text::word(&undone.key), clean(name));
-            let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
+            let message = format!("the former value of `{flag}` cannot be read: {problem}");
             Failure::refused(message).hint(match &renamed {
                 Some(Renamed { old, new, .. }) => format!(
                     "{} moves it as it is, once the file has the old name",
                     paste::command("rename --finish", &text::words([&**new, old]))
                 ),
                 None => {
-                    format!("{} takes what is stored now away", paste::command("unset", &word))
+                    format!("{} removes the stored value", paste::command("unset", &word))
                 }
             })
         })?;

@@ -12,9 +12,10 @@ use crate::{
 /// Remove overrides, so that the file decides again
 #[derive(Debug, Args)]
 #[command(after_help = "\
-This removes the whole override of a flag; `flagstaff set FLAG FIELD-` removes
-one setting. With --source file, the flag is removed from flags.toml. With
---environment as well, its entry in that environment is, and the tests stay.
+Removes the whole override of a flag; `flagstaff set FLAG FIELD-` removes one
+setting. With --source file, the flag is removed from flags.toml. With
+--environment as well, only its entry in that environment is removed, and the
+tests stay.
 
 Examples:
   flagstaff unset new_checkout
@@ -37,7 +38,7 @@ impl Unset {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         self.no_end.check(
             "nothing is left that could end",
-            "`flagstaff disable FLAG --for 1h` and its like say something for a while",
+            "`flagstaff disable FLAG --for 1h` makes an override that ends",
         )?;
         name::refuse_what_may_be_settings(&self.flags)?;
         let of = OverrideArgs::unending(self.target);

@@ -29,7 +29,7 @@ use crate::{
 /// Show changes as they happen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Runs until it is interrupted. A pipe gets a line for each change: time, source,
+Runs until it is interrupted. In a pipe, each change is a line: time, source,
 flag, the state before and after, the settings that differ, revision, author,
 reason, and cause. The causes are `source`, `time`, `source_lost` and
 `source_back`.
@@ -38,10 +38,10 @@ Changes that were made at once are one JSON object. A command gets it on its
 stdin, and a webhook in the body of a POST, one object after the other. A
 webhook that fails is tried three times.
 
-Author and reason are those in the log of the store when the change is seen. Of
-changes in quick succession the latest is named, and writers without a log are
-not. A stored value that cannot be read is a warning, now and when it comes:
-the flag stays what it was, or is off.
+Author and reason are those in the log of the store when the change is seen. For
+changes in quick succession, they are those of the latest. A writer that keeps
+no log has neither. A stored value that cannot be read is a warning, at the
+start and later: the flag keeps its last value, or is off.
 
 Examples:
   flagstaff watch
@@ -52,10 +52,10 @@ pub(crate) struct Watch {
     /// Flags [default: all]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
-    /// Run a command of the shell for each change
+    /// Run a shell command for each change
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
-    /// Send each change to this address
+    /// Post each change to this URL
     #[arg(long, value_name = "URL")]
     webhook: Option<String>,
 }

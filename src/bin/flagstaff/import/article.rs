@@ -60,7 +60,7 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             match line.split_once(char::is_whitespace) {
                 Some((key, value)) => add(key, parse(value.trim_start())),
-                None => add(line, Err("there is no value behind the key".to_owned())),
+                None => add(line, Err("there is no value after the key".to_owned())),
             }
         }
     }
@@ -132,7 +132,9 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
     let list = match said("rollout_stages") {
         None => &[],
         Some(Value::Array(list)) => &list[..],
-        Some(other) => return Err(format!("its `rollout_stages` are {other}, and no list")),
+        Some(other) => {
+            return Err(format!("its `rollout_stages` are {other}, which is not a list"));
+        }
     };
     let Some(last) = list.len().checked_sub(1) else {
         for (name, value) in PROGRESS.iter().filter_map(|name| Some((name, said(name)?))) {
@@ -147,15 +149,16 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         None => 0,
         Some(number) => {
             let place = number.as_u64();
-            place
-                .ok_or_else(|| format!("its `current_stage` is {number}, and no place in a list"))?
+            place.ok_or_else(|| {
+                format!("its `current_stage` is {number}, which is not a place in a list")
+            })?
         }
     };
     let mut rollout = Map::new();
     rollout.insert("stages".to_owned(), stages.into());
     let began = said("rollout_started").and_then(instant);
     if said("rolled_back_at").is_some() {
-        flag.note("its rollout was rolled back, so that it is one that has not been started");
+        flag.note("its rollout was rolled back, so it counts as not started");
         flag.settings.remove("percentage");
     } else if let Some(began) = began {
         // The other system evaluates `percentage` alone: its job sets it, and so do users who stop a
@@ -163,7 +166,7 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         let share = flag.settings.get("percentage").map_or(Some(100.0), Value::as_f64);
         if share != list.get(current as usize).and_then(|stage| stage["percentage"].as_f64()) {
             flag.note(
-                "its stages are left out: its `percentage` is what counts, and not that of its stage",
+                "its stages are left out: its `percentage` applies, and not that of its stage",
             );
             return Ok(());
         }
@@ -176,12 +179,12 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         rollout.insert("stage_started".to_owned(), stage.clone().into());
         rollout.insert("paused_at".to_owned(), stage.into());
         flag.note(format!(
-            "its rollout is paused here, because the clock moves it on and no job: {} lets it go on",
+            "its rollout is paused here, since the clock advances rollouts here, and no job does: {} resumes it",
             paste::command("rollout resume", &text::word(key))
         ));
     } else {
         flag.note(
-            "its rollout has not been started: it reaches nobody until it is, whatever its percentage was",
+            "its rollout has not been started: it reaches no users until it is started, whatever its percentage was",
         );
         flag.settings.remove("percentage");
     }
@@ -233,7 +236,7 @@ mod tests {
     const FIXTURE: &str = include_str!("../../../../tests/cli/transcripts/import.in/article.txt");
 
     #[test]
-    fn what_the_keys_say_is_said_here() {
+    fn each_member_of_a_key_is_imported() {
         let imported = article(FIXTURE, "ff").unwrap();
 
         assert_eq!(
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_without_a_word() {
+    fn everything_that_is_not_imported_is_reported() {
         let text = r#"{
             "ff:a": {"enabled": true, "rollout_started": 1795228969.0},
             "ff:b": "{\"percentage\": NaN}",

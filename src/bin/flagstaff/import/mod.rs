@@ -79,8 +79,7 @@ fn known(object: &Map<String, Value>, names: &[&str]) -> Result<(), String> {
     match object.iter().find(|(name, _)| !names.contains(&name.as_str())) {
         None => Ok(()),
         Some((name, value)) => Err(format!(
-            "`{name}`, which is {value}, is not known here and may say for whom it is not on; take it out \
-             there if it does not"
+            "`{name}`, which is {value}, is not known here and may exclude users; remove it there if it does not"
         )),
     }
 }

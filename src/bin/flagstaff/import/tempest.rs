@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_on_nor_off_is_off_and_told() {
+    fn a_value_that_is_neither_on_nor_off_is_off_and_reported() {
         let imported = stored([
             ("a".to_owned(), Entry::from_text("yes"), false),
             ("b".to_owned(), Entry::Text("enabled".into()), false),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_flagstaff_made_is_left_out() {
+    fn an_override_by_flagstaff_is_left_out() {
         let imported = stored([
             ("a".to_owned(), Entry::Forced(true), true),
             ("b".to_owned(), Definition::new().owner("payments").into(), false),

@@ -48,7 +48,7 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
         };
         let key = kind.key(name, &flags);
         if key != name {
-            imported.note(&key, format!("it is `{name}` there, as a flag is too"));
+            imported.note(&key, format!("it is `{name}` there, which is also the name of a flag"));
         }
         let settings = match kind {
             Kind::Flag => flag(&key, fields, &names, &mut imported),
@@ -71,22 +71,20 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
     }
     if draws {
         imported.general(
-            "percentages: waffle draws each visitor once and keeps the outcome in a cookie; here the \
-             targeting key is drawn by, so that other users are in, and visitors without one are out",
+            "percentages: waffle draws each visitor once and keeps the outcome in a cookie; here users are drawn by the targeting key, so that other users are in, and visitors without one are out",
         );
     }
     if lists {
         imported.general(
-            "users are known by the names of their accounts, which the targeting key has to be",
+            "users are identified by their account names, so the targeting key has to be the account name",
         );
     }
     if dates {
-        imported.general("of `created` the day is taken over, and `modified` is left out");
+        imported.general("only the day of `created` is imported, and `modified` is left out");
     }
     for model in own {
         imported.general(format!(
-            "`{model}` is a model of your own, taken for waffle's: what its code does beyond its fields is \
-             not here"
+            "`{model}` is a model of your own, read as one of waffle: the behaviour of its code is not imported"
         ));
     }
     for model in others {
@@ -170,7 +168,7 @@ fn field<'f, T>(
         None => Ok(None),
         Some(value) => read(value)
             .map(Some)
-            .ok_or_else(|| format!("its `{name}` is {value}, which it cannot be")),
+            .ok_or_else(|| format!("its `{name}` is {value}, which is not valid")),
     }
 }
 
@@ -216,7 +214,7 @@ fn flag(
         ("rollout", "its rollout mode (cookies that end with the session)"),
     ] {
         if is(fields, name, false)? {
-            imported.note(key, format!("`{name}`: {what} has no equal here"));
+            imported.note(key, format!("`{name}`: {what} has no equivalent here"));
         }
     }
     match field(fields, "everyone", Value::as_bool)? {
@@ -229,7 +227,7 @@ fn flag(
                     said.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                 imported.note(
                     key,
-                    format!("it is on for everyone, so {said} say nothing and are left out"),
+                    format!("it is on for all users, so {said} have no effect and are left out"),
                 );
             }
             return Ok(settings);
@@ -243,7 +241,7 @@ fn flag(
         let list = field(fields, name, Value::as_array)?.into_iter().flatten();
         let list: Vec<_> = list.map(|it| named.of(it)).collect::<Option<_>>().ok_or_else(|| {
             format!(
-                "its `{name}` are numbers of rows, and who that is is not in the fixture: dump with \
+                "its `{name}` are numbers of rows, and the fixture lacks their names: dump with \
                  `--natural-foreign`, or `auth.user` and `auth.group` too"
             )
         })?;
@@ -257,7 +255,7 @@ fn flag(
         let asked: Vec<_> =
             rules.iter().filter_map(|rule| rule["when"].as_object()?.keys().next()).collect();
         let asked = asked.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        imported.note(key, format!("its rules ask for {asked}, which contexts have to have"));
+        imported.note(key, format!("its rules need {asked} in the context"));
         settings.insert("rules".to_owned(), rules.into());
     }
     Ok(settings)
@@ -317,7 +315,7 @@ fn sample(
     }
     imported.note(
         key,
-        "a sample draws each time it is asked; here each request is drawn once, and outside of a request it \
+        "a sample draws on each evaluation; here each request is drawn once, and outside of a request it \
          is off",
     );
     let rule = json!({
@@ -390,7 +388,7 @@ mod tests {
         include_str!("../../../../tests/cli/transcripts/import.in/waffle_ids.json");
 
     #[test]
-    fn what_waffle_says_of_a_flag_is_said_here() {
+    fn each_field_of_a_waffle_flag_is_imported() {
         let imported = waffle(FIXTURE).unwrap();
 
         let day = "2026-11-21T00:00:00Z";
@@ -436,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exact_is_told() {
+    fn every_inexact_import_is_reported() {
         let imported = waffle(FIXTURE).unwrap();
 
         assert_eq!(notes(&imported, "half"), [""; 0]);
@@ -508,7 +506,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_the_place_of_a_flag_that_is_left_out() {
+    fn a_flag_that_is_left_out_is_not_imported_under_another_name() {
         let imported = waffle(
             r#"[
                 {"model": "shop.flag", "fields": {"name": "a", "everyone": false, "company": 1}},
@@ -543,7 +541,7 @@ mod tests {
 
     /// As `dumpdata --format yaml` writes it.
     #[test]
-    fn a_fixture_in_yaml_says_the_same() {
+    fn a_fixture_in_yaml_gives_the_same_flags_as_json() {
         let yaml = "- model: waffle.flag\n  fields:\n    name: half\n    everyone: null\n    percent: '50.0'\n    \
                     superusers: false\n    languages: ''\n    created: 2026-11-21 02:38:31.364000+00:00\n    \
                     groups:\n    - - beta\n    users: []\n\
@@ -560,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_ones_own_is_imported_and_told() {
+    fn a_custom_model_is_imported_and_reported() {
         let imported = waffle(
             r#"[
                 {"model": "shop.Flag", "fields": {"name": "a", "everyone": true}},
@@ -579,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fixture_is_refused() {
+    fn a_file_that_is_not_a_fixture_is_refused() {
         assert!(waffle("{}").is_err());
         assert!(waffle("just a text").is_err());
 

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_says_whose_it_is() {
+    fn the_system_of_a_file_is_detected() {
         for (text, system) in [
             (r#"[{"model": "waffle.flag", "fields": {}}]"#, "django-waffle"),
             ("{\"model\": \"waffle.flag\", \"fields\": {}}\n{\"model\": 1}", "django-waffle"),
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_flags_are_of_no_other_system() {
+    fn keys_of_flags_are_not_mistaken_for_another_system() {
         for text in [
             r#"{"ff:a": {"enabled": true}}"#,
             r#"{"features": {"enabled": true, "percentage": 10}}"#,

@@ -41,7 +41,7 @@ pub(crate) struct Changing {
     shares: Option<(Shares, Shares)>,
     /// Variants that are called the same and have another value.
     other_values: Vec<String>,
-    /// True if those for whom it is on without a variant are served another value, or one at all.
+    /// True if users for whom the flag is on without a variant are served another value, or a value for the first time.
     has_other_constant: bool,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Tally {
     pub(crate) newly_off: u64,
     /// As on or off as before, with another variant or value.
     pub(crate) other_value: u64,
-    /// Those of the above who moved although nothing about them changed.
+    /// The users above who moved although none of their attributes changed.
     pub(crate) redrawn: u64,
 }
 

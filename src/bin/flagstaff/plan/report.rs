@@ -121,7 +121,7 @@ impl Report<'_> {
                 ),
             };
             caveats.push(format!(
-                "the users are made up{named}, so the {} of {} {} not known: `--contexts` tries it on real users",
+                "the users are made up{named}, so the {} of {} {} unknown: `--contexts` tries it on real users",
                 text::verb(unknown, "share", "shares"),
                 text::count(unknown, "flag"),
                 text::verb(unknown, "is", "are"),
@@ -130,9 +130,9 @@ impl Report<'_> {
         let untried: usize = flags.iter().map(|(flag, _)| self.untried(flag).len()).sum();
         if untried > 0 {
             caveats.push(format!(
-                "{} decided for none of these users, so what {} changes is not known",
+                "{} decided for none of these users, so {} unknown",
                 text::count(untried, "rule"),
-                text::verb(untried, "it", "each"),
+                text::verb(untried, "its effect is", "their effects are"),
             ));
         }
         caveats
@@ -183,13 +183,13 @@ impl Report<'_> {
     fn summary(&self, flags: &[(&Changing, &Tally)]) -> String {
         let changing = flags.iter().filter(|(_, tally)| tally.changed() > 0).count();
         let verb = if changing == 1 { "changes" } else { "change" };
-        let mut summary = format!("{} {verb} for somebody", text::count(changing, "flag"));
+        let mut summary = format!("{} {verb} for some users", text::count(changing, "flag"));
         if flags.len() > changing {
-            let _ = write!(summary, ", {} for nobody", flags.len() - changing);
+            let _ = write!(summary, ", {} for no user", flags.len() - changing);
         }
         let _ = write!(summary, ", tried on {}", self.users);
         if flags.iter().any(|(_, tally)| tally.redrawn > 0) {
-            summary += "; some are re-drawn, although nothing about them changes";
+            summary += "; some are re-drawn, although their own attributes do not change";
         }
         summary
     }

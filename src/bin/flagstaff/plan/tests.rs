@@ -36,7 +36,7 @@ fn tally(before: &str, after: &str) -> Tally {
 }
 
 #[test]
-fn growth_redraws_nobody() {
+fn raising_a_percentage_redraws_no_user() {
     let grown = tally("[flags]\na = \"10%\"", "[flags]\na = \"30%\"");
     assert!((150..250).contains(&grown.newly_on), "{grown:?}");
     assert_eq!((grown.newly_off, grown.redrawn), (0, 0));
@@ -48,7 +48,7 @@ fn growth_redraws_nobody() {
 }
 
 #[test]
-fn a_new_salt_redraws_those_who_move() {
+fn a_new_salt_redraws_the_users_whose_answer_changes() {
     let salted = tally("[flags]\na = \"50%\"", "[flags.a]\npercentage = 50\nsalt = \"b\"");
 
     assert!((400..600).contains(&salted.changed()), "{salted:?}");
@@ -56,7 +56,7 @@ fn a_new_salt_redraws_those_who_move() {
 }
 
 #[test]
-fn whoever_leaves_a_growing_share_is_redrawn() {
+fn a_user_who_leaves_a_growing_share_is_redrawn() {
     let tally = tally("[flags]\na = \"10%\"", "[flags.a]\npercentage = 20\nsalt = \"b\"");
 
     assert!(tally.newly_off > 0);
@@ -64,7 +64,7 @@ fn whoever_leaves_a_growing_share_is_redrawn() {
 }
 
 #[test]
-fn weight_that_one_variant_gives_another_redraws_nobody() {
+fn moving_weight_between_variants_redraws_no_user() {
     let variants = |weights: &str| format!("[flags.a]\nvariants = {{ {weights} }}");
     let before = variants("control = 40, new = 40, other = 20");
 
@@ -83,7 +83,7 @@ fn weight_that_one_variant_gives_another_redraws_nobody() {
 }
 
 #[test]
-fn other_rules_are_no_other_draw() {
+fn an_edit_of_other_rules_does_not_change_the_draw_of_a_rule() {
     let rule = |name: &str, rest: &str| {
         format!(
             "[[flags.a.rules]]\nname = \"{name}\"\nwhen = {{ targeting_key = {{ exists = true }} }}\n{rest}\n"
@@ -130,7 +130,7 @@ fn rules_on_attributes_are_tried_and_those_that_are_not_are_named() {
 }
 
 #[test]
-fn another_constant_is_another_value_for_all_for_whom_the_flag_is_on() {
+fn a_new_constant_is_another_value_for_every_user_with_the_flag_on() {
     let other = tally("[flags.a]\nvalue = 50", "[flags.a]\nvalue = 60");
     assert_eq!((other.other_value, other.changed(), other.redrawn), (1_000, 1_000, 0));
     let half =
@@ -173,7 +173,7 @@ fn users_and_groups_of_lists_are_among_the_made_up_ones() {
 }
 
 #[test]
-fn a_new_salt_redraws_those_whom_a_variant_turns_on_and_off() {
+fn a_new_salt_redraws_users_whom_a_variant_turns_on_or_off() {
     let text =
         |salt: &str| format!("[flags.a]\nsalt = \"{salt}\"\nvariants = {{ on = 1, off = 1 }}");
 
@@ -184,7 +184,7 @@ fn a_new_salt_redraws_those_whom_a_variant_turns_on_and_off() {
 }
 
 #[test]
-fn other_weights_of_on_and_off_redraw_nobody() {
+fn new_weights_of_on_and_off_redraw_no_user() {
     let text = |on: u32| format!("[flags.a]\nvariants = {{ on = {on}, off = {} }}", 100 - on);
 
     let tally = tally(&text(10), &text(40));
@@ -194,7 +194,7 @@ fn other_weights_of_on_and_off_redraw_nobody() {
 }
 
 #[test]
-fn another_variant_for_all_users_in_the_percentage_of_a_rule_redraws_nobody() {
+fn another_variant_for_the_users_of_a_rule_redraws_no_user() {
     let text = |a: u8, b: u8| {
         format!(
             "[flags.a]\nvariants = {{ a = {a}, b = {b} }}\n[[flags.a.rules]]\nname = \"r\"\nwhen = {{ country = {{ exists = false }} }}\nserve = \"50%\""
@@ -215,7 +215,7 @@ fn a_value_can_change_without_its_variant() {
 }
 
 #[test]
-fn what_requires_a_changed_flag_changes_too() {
+fn a_flag_that_requires_a_changed_flag_changes_too() {
     let rest = "b = true\n[flags.c]\nrequires = [\"a\", \"b\"]\n[flags.d]\nrequires = [\"c\"]\n";
     let users = Source::MadeUp { next: 1, last: 10 };
 
@@ -231,7 +231,7 @@ fn what_requires_a_changed_flag_changes_too() {
 }
 
 #[test]
-fn what_asks_for_a_changed_flag_changes_too() {
+fn a_flag_with_a_condition_on_a_changed_flag_changes_too() {
     let rest = "[flags.b]\nrequires = [{ flag = \"a\", on = false }]\n[flags.c]\npercentage = 0\n\
                 rules = [{ unless = { segment = \"s\" }, serve = true }]\n[flags.d]\n\
                 [segments.s]\nwhen = { flag = \"a\" }\n";
@@ -268,7 +268,7 @@ fn made_up_users_can_meet_conditions_on_other_flags() {
 }
 
 #[test]
-fn the_first_line_that_is_no_context_is_named() {
+fn the_first_line_that_is_not_a_context_is_named() {
     let mut text = "{\"targetingKey\":\"ana\"}\n\n{}\n".repeat(1_000);
     let read = |text: &str| Source::Lines {
         reader: Box::new(Cursor::new(text.to_owned())),
@@ -363,7 +363,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn counts_are_those_of_asking_both_files_one_by_one(
+    fn counts_equal_those_of_evaluating_both_files_one_by_one(
         before in prop::collection::vec(prop::option::weighted(0.9, (0_u8..14, any::<u8>())), 8),
         edits in prop::collection::vec(prop::option::weighted(0.5, (0_u8..14, any::<u8>())), 8),
         users in prop::collection::vec((any::<u8>(), 0_u8..4, any::<bool>()), 1..200),

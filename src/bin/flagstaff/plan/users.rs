@@ -29,10 +29,10 @@ const BATCH: u64 = 1_000;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Users")]
 pub(crate) struct UserArgs {
-    /// Contexts of real users, one a line: {"targetingKey": "ana", "plan": "pro"}
+    /// Contexts of real users, one per line: {"targetingKey": "ana", "plan": "pro"}
     #[arg(long, value_name = "FILE|-")]
     contexts: Option<PathBuf>,
-    /// Made-up users: user-1, user-2, …
+    /// Number of made-up users: user-1, user-2, …
     #[arg(
         long,
         value_name = "N",
@@ -41,7 +41,7 @@ pub(crate) struct UserArgs {
         conflicts_with = "contexts"
     )]
     users: u64,
-    /// Other made-up users than those of seed 0
+    /// Seed of the made-up users: another seed makes other users
     #[arg(
         long,
         value_name = "N",

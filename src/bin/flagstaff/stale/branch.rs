@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_branch_that_runs() {
+    fn the_branch_that_runs_is_found() {
         for (line, on, off) in [
             ("if flags.is_enabled(KEY, &context) {", Branch::If, Branch::Else),
             ("    if !flags.is_enabled(KEY) { old() }", Branch::Else, Branch::If),
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_line_does_not_tell_nothing_is_said() {
+    fn no_branch_is_reported_for_an_unclear_line() {
         for line in [
             "let on = flags.is_enabled(KEY);",
             "if flags.is_enabled(KEY) && beta {",

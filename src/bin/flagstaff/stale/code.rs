@@ -101,7 +101,7 @@ impl Search {
         let forms: Vec<_> =
             forms.flat_map(|(index, key)| forms_of(key).map(move |form| (form, index))).collect();
         let automaton = AhoCorasick::new(forms.iter().map(|(form, _)| &form.text))
-            .map_err(|error| Failure::usage(format!("these are too many flags: {error}")))?;
+            .map_err(|error| Failure::usage(format!("too many flags to search for: {error}")))?;
         let names = forms.iter().map(|(form, _)| form.text.clone()).collect();
         Ok(Self { keys: keys.into_iter().collect(), names, forms, automaton })
     }
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_other_names_are_no_mentions() {
+    fn parts_of_other_names_do_not_count_as_mentions() {
         for text in [
             "renew_checkout",
             "new_checkout_v2",

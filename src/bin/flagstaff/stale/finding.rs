@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_for_everybody() {
+    fn a_flag_with_one_answer_for_all_users_is_stale() {
         let of = |definition| Fixed::of(&definition, at(1));
         let all = Definition::new;
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_can_go_for_two_reasons() {
+    fn a_flag_can_have_two_findings() {
         let flag = Definition::new().expires(at(50));
         let kinds = |now, since| -> Vec<_> {
             let findings = Finding::all(&flag, Some((&Fixed::Off, since)), None, at(now), 30 * DAY);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permanent_flag_never_goes() {
+    fn a_permanent_flag_has_no_finding() {
         let flag = Definition::new().expires(at(50)).created(at(1)).permanent(true);
 
         let findings = Finding::all(&flag, Some((&Fixed::On, None)), Some(at(1)), at(99), 30 * DAY);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_evaluates_can_go() {
+    fn a_flag_that_no_instance_evaluates_is_stale() {
         let flag = Definition::new().created(at(20));
         let kinds = |now, evaluated| -> Vec<_> {
             let findings = Finding::all(&flag, None, evaluated, at(now), 30 * DAY);

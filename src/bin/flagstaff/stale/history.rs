@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_commit_with_a_mention_is_the_one_that_took_it_away() {
+    fn the_last_commit_with_a_mention_is_the_one_that_removed_it() {
         let repository = Repository::new();
         repository.commit(1, "a.rs", "NEW_CHECKOUT a.b");
         repository.commit(2, "a.rs", "");

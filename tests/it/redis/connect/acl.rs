@@ -1,4 +1,4 @@
-//! Users who may do no more than they need.
+//! Users with the least rights that they need.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
     support::{BOUND, next},
 };
 
-/// What the document grants a `reader` or a `writer` beside the password.
+/// Returns the rules of a `reader` or a `writer` in the document, without the password.
 fn documented(user: &str) -> Vec<&'static str> {
     let start = format!("ACL SETUSER {user} on >secret ");
     let mut lines = include_str!("../../../../src/docs/reliability.md").lines();
@@ -22,7 +22,7 @@ fn documented(user: &str) -> Vec<&'static str> {
     rules.split(' ').collect()
 }
 
-/// A store for a user with these rules and no others.
+/// Returns a store for a user with only these rules.
 fn user(server: &Server, rules: &[&str]) -> Redis {
     let reset = ["ACL", "SETUSER", "flags", "reset", "on", ">secret"];
     server.cli(&[&reset, rules].concat());
@@ -33,7 +33,7 @@ fn without<'a>(rules: &[&'a str], rule: &str) -> Vec<&'a str> {
     rules.iter().copied().filter(|other| *other != rule).collect()
 }
 
-/// The failure of the first attempt to read.
+/// Returns the failure of the first attempt to read.
 async fn failure(redis: Redis) -> RedisError {
     let flags = Flags::builder().source(redis).max_wait(Duration::ZERO).start().await.unwrap();
     let mut events = flags.events();
@@ -62,10 +62,10 @@ async fn a_missing_rule_is_named() {
     }
 }
 
-/// Everything that changes and tells of changes.
+/// Runs every operation that changes flags or reads changes.
 async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
     let redis = redis.handle();
-    // The server that refuses is never ready.
+    // A source whose user is refused never becomes ready.
     let flags = Flags::builder().source(redis.clone()).max_wait(Duration::ZERO).start().await?;
     let revision = flags.enable("beta").author("ana").await?.revision.expect("a log");
     flags.disable("beta").await?;
@@ -83,7 +83,7 @@ async fn a_writer_needs_these_rules_and_no_others() {
     let (reader, writer) = (documented("reader"), documented("writer"));
     write(user(&server, &writer)).await.unwrap();
 
-    // What a reader needs has a test of its own; the last is for telling the others what is seen.
+    // Another test checks the rules of a reader. `+expire` is only for reporting seen changes to other instances.
     for missing in writer.iter().filter(|rule| !reader.contains(rule) && **rule != "+expire") {
         server.cli(&["FLUSHALL"]);
         server.cli(&["SCRIPT", "FLUSH"]);
@@ -111,7 +111,7 @@ async fn is_announced(redis: &RedisHandle) {
 }
 
 #[tokio::test]
-async fn whoever_may_not_say_what_it_evaluates_is_still_one_of_the_fleet() {
+async fn an_instance_that_may_not_report_usage_is_still_in_the_fleet() {
     let server = Server::start();
     let mut rules = without(&documented("writer"), "~{feature_flags}:*");
     rules.extend(["~{feature_flags}:log", "~{feature_flags}:instances"]);

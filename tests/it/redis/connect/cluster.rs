@@ -1,4 +1,4 @@
-//! Nodes of which one has the flags.
+//! Stores in a cluster of which one node has the flags.
 
 use flagstaff::{
     Context, Flags, Redis,
@@ -36,7 +36,7 @@ async fn the_node_with_the_flags_is_found_through_any_other() {
         assert!(is_on(&flags, "before"));
         assert_eq!(health(&flags).mode, Some("tracking"));
     }
-    // A plain URL may be that of a cluster.
+    // A plain URL may belong to a cluster.
     let flags = follow(patient(&cluster.url(0))).await;
     flags.enable("after").await.unwrap();
     assert!(is_on(&flags, "after"));
@@ -81,7 +81,7 @@ async fn the_fleet_is_found_on_another_node() {
     cluster.move_keys(1, 2);
     cluster.finish_move(2);
 
-    // At once, through the connection to the former node.
+    // The old connection is still to the former node.
     let fleet = watching.fleet().await.unwrap();
     assert_eq!(fleet.instances[0].name, "one");
 }
@@ -90,13 +90,13 @@ async fn the_fleet_is_found_on_another_node() {
 async fn flags_are_read_and_written_while_their_key_moves() {
     let cluster = Cluster::start();
     let flags = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
-    // The log as well, since a script does not run on a node that has only some of its keys.
+    // Creates the log, too, since a script does not run on a node that has only some of its keys.
     flags.enable("before").await.unwrap();
 
     cluster.announce_move(1, 2);
     cluster.move_keys(1, 2);
 
-    // The old node sends everybody on, the new one serves only those who know why they come.
+    // The old node redirects all clients. The new node serves only clients that send `ASKING` first.
     let late = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
     assert!(is_on(&late, "before"));
     late.enable("meanwhile").await.unwrap();
@@ -124,7 +124,7 @@ async fn a_node_that_dies_is_replaced() {
     let seeds = [cluster.url(0), cluster.url(2)];
     let redis = Redis::cluster(seeds).unwrap().handle();
     let flags = follow(redis.clone()).await;
-    // What is written later may die with the node.
+    // Writes after this may be lost with the node.
     let seen = flags.enable("before").await.unwrap().revision.unwrap();
     let replica = cluster.add();
     cluster.meet(replica);
@@ -140,7 +140,7 @@ async fn a_node_that_dies_is_replaced() {
     write(&cluster.nodes[replica], "after");
 
     recovers("another node after the death of one", &flags, "after").await;
-    // Who waits for the others waits for the server, too.
+    // Waiting for instances includes waiting for the server.
     waited.await.unwrap().unwrap();
     asking.stop("the death of a node");
 }

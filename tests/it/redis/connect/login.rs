@@ -1,4 +1,4 @@
-//! URLs, users and passwords, and servers that know less than others.
+//! URLs, users and passwords, and servers without some commands.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn a_server_without_resp3_is_polled() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_where_and_what_to_do() {
+async fn an_error_names_the_location_and_the_remedy() {
     let server = Server::start();
     server.cli(&["ACL", "SETUSER", "ana", "on", ">secret", "allkeys", "+@all", "-select"]);
     server.cli(&["CONFIG", "SET", "requirepass", "secret"]);
@@ -92,7 +92,7 @@ async fn what_is_wrong_is_told_where_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_is_told_from_one_that_is_not_there() {
+async fn a_hanging_server_and_a_missing_server_are_different_errors() {
     let server = Server::start();
     server.stop();
 
@@ -104,7 +104,7 @@ async fn a_server_that_hangs_is_told_from_one_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_free_place_says_so() {
+async fn a_server_without_a_free_connection_is_reported() {
     let server = Server::with(&["--maxclients", "1"]);
     let _flags = follow(open(&server.url()).unannounced()).await;
 
@@ -115,13 +115,13 @@ async fn a_server_without_a_free_place_says_so() {
 }
 
 #[tokio::test]
-async fn what_does_not_speak_the_protocol_is_no_redis() {
+async fn a_server_without_the_protocol_is_not_a_redis() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut browser, _) = listener.accept().unwrap();
         std::io::Write::write_all(&mut browser, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
-        // Until the other side hangs up.
+        // Reads until the other side closes the connection.
         let _ = std::io::copy(&mut browser, &mut std::io::sink());
     });
 

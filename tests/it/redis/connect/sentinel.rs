@@ -1,4 +1,4 @@
-//! Masters that sentinels choose.
+//! Stores whose master is chosen by sentinels.
 
 use flagstaff::{
     Context, Redis,
@@ -29,7 +29,7 @@ async fn a_planned_change_of_the_master_is_followed() {
     asking.stop("a planned change of the master");
 }
 
-/// Nobody follows the store here, who would notice for the writer.
+/// No source follows the store here, which would notice the new master before the writer does.
 #[tokio::test]
 async fn a_change_right_after_a_planned_change_of_the_master_is_not_lost() {
     let watched = Watched::start();
@@ -72,7 +72,7 @@ async fn flags_do_not_need_the_sentinels_once_the_master_is_found() {
 }
 
 #[tokio::test]
-async fn a_sentinel_that_hangs_disturbs_nobody() {
+async fn a_hanging_sentinel_does_not_disturb_flags() {
     let watched = Watched::start();
     let flags = follow(watched.redis()).await;
     flags.enable("changed").await.unwrap();
@@ -96,7 +96,7 @@ async fn a_master_that_hangs_beside_a_sentinel_that_hangs_leaves_the_last_overri
     watched.sentinel.stop();
     watched.master.stop();
 
-    // The master, and then the sentinel, who is asked where the master is.
+    // First the master fails, then the sentinel, which is asked for the master.
     subject.fails(&[RedisErrorKind::ResponseTimeout, RedisErrorKind::ConnectTimeout]).await;
     watched.master.resume();
     watched.sentinel.resume();
@@ -117,7 +117,7 @@ async fn one_sentinel_that_answers_is_enough() {
 }
 
 #[tokio::test]
-async fn what_keeps_us_from_the_master_is_told() {
+async fn the_reason_for_not_reaching_the_master_is_reported() {
     let watched = Watched::start();
     let at = |master: &str, sentinel: &str| Redis::sentinel(master, [sentinel]).unwrap();
     let sentinel = watched.sentinel_url();

@@ -1,4 +1,4 @@
-//! TLS, with an authority of the test's own.
+//! TLS, with a certificate authority made by the test.
 
 use std::{fs, time::Duration};
 
@@ -43,7 +43,7 @@ impl Authority {
     }
 }
 
-/// A server with a certificate for `localhost`, and its port for TLS.
+/// Starts a server with a certificate for `localhost`. Returns it with its port for TLS.
 fn server(authority: &Authority, arguments: &[&str]) -> (Server, Port) {
     let files = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -100,7 +100,7 @@ async fn a_server_of_another_authority_or_name_is_not_trusted() {
         |authority: &Authority, host| open(host, &port).root_certificate(authority.pem()).unwrap();
 
     for (redis, said) in [
-        // What the system trusts.
+        // Without a root certificate, only those of the system are trusted.
         (open("localhost", &port), "name it with `root_certificate`"),
         (trusting(&theirs, "localhost"), "name it with `root_certificate`"),
         (trusting(&ours, "127.0.0.1"), "not valid for name"),
@@ -113,7 +113,7 @@ async fn a_server_of_another_authority_or_name_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn a_server_that_asks_who_we_are_is_told() {
+async fn a_server_that_requires_a_client_certificate_is_reported_and_gets_one() {
     let authority = Authority::new("ours");
     let (_server, port) = server(&authority, &["--tls-auth-clients", "yes"]);
     let redis = || open("localhost", &port).root_certificate(authority.pem()).unwrap();
@@ -127,7 +127,7 @@ async fn a_server_that_asks_who_we_are_is_told() {
 }
 
 #[tokio::test]
-async fn one_side_with_tls_and_the_other_without_is_told() {
+async fn tls_on_one_side_only_is_reported() {
     let authority = Authority::new("ours");
     let (server, port) = server(&authority, &[]);
     let plain = Redis::open(&format!("redis://localhost:{}", port.number)).unwrap();

@@ -40,12 +40,12 @@ use crate::{
 /// Check a flag file for errors and likely mistakes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It looks at the file, not at the store. With --env-prefix it also warns of
-environment variables that are neither on nor off.
+Checks the file, not the store. With --env-prefix, also warns of environment
+variables that are neither on nor off.
 
-For CODE, `all` stands for every lint, and `warnings` for each that is a warning
-otherwise. An option that names a code goes before both. Tests of the file that
-fail are errors.
+CODE may be `all` for every lint, or `warnings` for every lint that is a
+warning. An option that names a code takes precedence over both. Failed tests of
+the file are errors.
 
 Exits with 1 if there are errors, and with 2 if a file cannot be read. Warnings
 alone exit with 0; -D warnings turns them into errors.
@@ -60,13 +60,13 @@ pub(crate) struct Lint {
     /// Flag files, or - for stdin [default: that of --file]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Report as an error
+    /// Report this code as an error
     #[arg(long, short = 'D', value_name = "CODE", add = explain::codes())]
     deny: Vec<Named>,
-    /// Report as a warning
+    /// Report this code as a warning
     #[arg(long, short = 'W', value_name = "CODE", add = explain::codes())]
     warn: Vec<Named>,
-    /// Do not report
+    /// Do not report this code
     #[arg(long, short = 'A', value_name = "CODE", add = explain::codes())]
     allow: Vec<Named>,
     /// Regular expression that flag names have to match [default: snake_case]
@@ -75,21 +75,21 @@ pub(crate) struct Lint {
     /// Find edits that re-bucket users, compared with git:REV or the file before
     #[arg(long, value_name = "BEFORE")]
     against: Option<Against>,
-    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    /// Check at this time: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
-    /// Form of the findings [default: that of --output, or text]
+    /// Format of the findings [default: that of --output, or text]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
     /// Apply the suggestions that change no answer
     #[arg(long, conflicts_with = "against")]
     fix: bool,
-    /// Apply the others, too
+    /// Apply all other suggestions, too
     #[arg(long, requires = "fix")]
     unsafe_fixes: bool,
     #[command(flatten)]
     guard: GuardArgs,
-    /// Explain a code, or list all, and look at no file
+    /// Explain a code, or list all codes, without a file
     #[arg(long, value_name = "CODE", num_args = 0..=1, add = explain::codes())]
     #[arg(conflicts_with_all = ["paths", "fix", "against", "format"])]
     explain: Option<Option<CodeArg>>,
@@ -202,7 +202,7 @@ impl Lint {
                     continue;
                 };
                 if code.severity() == Severity::Error && level < Level::Deny {
-                    let hint = "what it is about cannot be published";
+                    let hint = "such a file cannot be published";
                     return Err(Failure::usage(format!("`{code}` is always an error")).hint(hint));
                 }
                 if codes.insert(code, level).is_some_and(|other| other != level) {
@@ -254,7 +254,7 @@ impl Lint {
         self.guard.ask_for(session, path)?;
         file.replace(&text).map_err(|error| unfixed(&error))?;
         let settled = found.len().saturating_sub(left.len());
-        output.note(format!("{} settled in `{name}`", count(settled, "problem")));
+        output.note(format!("{} fixed in `{name}`", count(settled, "problem")));
         Ok(Checked { name, text, found: left })
     }
 

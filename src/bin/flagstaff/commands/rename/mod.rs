@@ -32,15 +32,15 @@ use crate::{
 Everything in flags.toml that names the flag gets the new name: environments,
 tests, `requires` and conditions of other flags. Comments and layout stay. A
 flag that draws gets `salt = \"OLD\"`, unless it has a salt. It is evaluated for
-made-up users before and after, and nothing is written if one of them moves.
+made-up users before and after, and nothing is written if an answer changes.
 
-The override in the store goes with it in one step, also one that cannot be
-read. While instances still use the old name, it stays under both names:
-once the new file is deployed, --finish takes the old one away. Code is not
-changed; the places that name the flag are listed.
+The override in the store is moved in one step, even if it cannot be read. While
+instances still use the old name, it stays under both names. Once the new file
+is deployed, --finish removes the old one. Code is not changed; the places that
+name the flag are listed.
 
 Refuses (4) if there is a flag NEW, or if an override of another flag names OLD.
-`flagstaff undo` moves the override back, and git the file.
+`flagstaff undo` moves the override back; git restores the file.
 
 Examples:
   flagstaff rename new_checkout checkout_v2 --dry-run
@@ -53,10 +53,10 @@ pub(crate) struct Rename {
     /// New name
     #[arg(value_parser = name::flag)]
     new: String,
-    /// Take the override of the old name away, once the file is deployed
+    /// Remove the override of the old name, once the file is deployed
     #[arg(long)]
     finish: bool,
-    /// Move the override although instances use the old name
+    /// Move the override even if instances use the old name
     #[arg(long)]
     now: bool,
     #[command(flatten)]
@@ -76,7 +76,7 @@ struct Override {
 impl Rename {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         if self.old == self.new {
-            return Err(Failure::usage(format!("`{}` has that name", clean(&self.old))));
+            return Err(Failure::usage(format!("`{}` has that name already", clean(&self.old))));
         }
         let Session { place, output } = session;
         let refuse_without_reason = |target| match self.change.dry_run {
@@ -165,7 +165,7 @@ impl Rename {
                 clean(&self.old),
                 waiting.join(", "),
             ))
-            .hint("deploy the file first; `--now` takes the override away all the same"));
+            .hint("deploy the file first; `--now` removes the override anyway"));
         }
         let is_there = is_overridden(&redis, &self.old).await?;
         if !is_there {
@@ -203,7 +203,7 @@ impl Rename {
         }
         let (old, new) = (clean(&self.old), clean(&self.new));
         Err(Failure::usage(format!("the file has no flag `{old}`; it has `{new}`")).hint(format!(
-            "{} takes the override of the old name away",
+            "{} removes the override of the old name",
             paste::command("rename --finish", &self.words()),
         )))
     }
@@ -214,7 +214,10 @@ impl Rename {
         let Some(said) = sources.first() else { return Ok(()) };
         let (new, source) = (clean(&self.new), said.source.name);
         Err(Failure::refused(format!("there is a flag `{new}` in source `{source}` already")).hint(
-            format!("{} lists what each source has", paste::command("show", &words([&*self.new]))),
+            format!(
+                "{} shows the entry of each source",
+                paste::command("show", &words([&*self.new]))
+            ),
         ))
     }
 
@@ -232,7 +235,7 @@ impl Rename {
                     "the override of `{flag}` in source `{source}` names `{old}`"
                 ))
                 .hint(format!(
-                    "{} writes it into the file, where the name is changed with the rest",
+                    "{} writes it into the file, where the rename changes it, too",
                     paste::command("promote", &words([&*name])),
                 )));
             }
@@ -244,8 +247,7 @@ impl Rename {
     fn tell_environment(&self, said: &[SourceEntry], output: &Output) {
         if said.iter().any(|said| said.source.kind == SourceKind::Env) {
             output.warning(format!(
-                "an environment variable decides about `{}` and keeps its name: name it after `{}` \
-                 where the new file is deployed",
+                "an environment variable decides about `{}` and keeps its name: rename it for `{}` where the new file is deployed",
                 clean(&self.old),
                 clean(&self.new),
             ));
@@ -309,7 +311,7 @@ impl Rename {
         let written = written.map_err(|refusal| {
             let again = paste::command("rename --finish", &self.words());
             Failure::from(refusal).hint(format!(
-                "the file has the new name; {again} moves the override once the store takes it"
+                "the file has the new name; {again} moves the override once the store accepts it"
             ))
         })?;
         Ok(written.revision)
@@ -365,7 +367,7 @@ impl Rename {
 fn tell_revision(output: &Output, revision: Option<u64>) {
     if let Some(revision) = revision {
         let undo = paste::line("undo", &revision.to_string());
-        output.aside(format!("revision {revision}; override back with: {undo}"));
+        output.aside(format!("revision {revision}; restore the override with: {undo}"));
     }
 }
 

@@ -93,7 +93,7 @@ fn compare(
             let on = [before.is_enabled(*name, &user), after.is_enabled(name_after, &user)];
             if (was.value, was.variant, on[0]) != (is.value, is.variant, on[1]) {
                 return Err(Failure::refused(format!(
-                    "`{}` would be another one for some users, {} among them",
+                    "`{}` would have another answer for some users, {} among them",
                     clean(name),
                     user.targeting_key().map(clean).unwrap_or_default(),
                 ))

@@ -19,17 +19,17 @@ use crate::{
 /// Show overrides, rollouts, ends and instances on one page
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The page has the overrides, the unfinished rollouts, what has ended or ends
-soon, the instances, and the rejected flags of each file and of the store. A
-part that cannot be read is named, and is never shown as empty.
+The page has the overrides, the unfinished rollouts, past and near ends, the
+instances, and the rejected flags of each file and of the store. A part that
+cannot be read is named, and is never shown as empty.
 
 These need attention: flags that have expired or are rejected, rollouts that
 wait to be advanced, and overrides that cannot be read or that readers may
 misunderstand. So do instances that are silent or behind, that refuse their
 file, or that run another file.
 
-A pipe gets a line for each thing, which begins with the part. In JSON, a part
-that is not known is null.
+In a pipe, each line begins with the name of its part. In JSON, a part that
+cannot be read is null.
 
 Exits with 1 if something needs attention, with 2 if a file or a stored value
 cannot be read, and with 3 if the store cannot be reached.
@@ -39,7 +39,7 @@ Examples:
   flagstaff status --at production --within 2d
   flagstaff status -o json")]
 pub(crate) struct Status {
-    /// Ends that are shown
+    /// Show ends within this time
     #[arg(long, value_name = "TIME", value_parser = time::duration, default_value = "7d")]
     within: Duration,
 }
