@@ -115,3 +115,64 @@ fn change(key: &str, before: Option<&Resolved>, after: Option<&Resolved>) -> Cha
     };
     Change { key: key.to_owned(), before: state(before), after: state(after), fields }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, time::SystemTime};
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        backend::Offer,
+        model::{Definition, Prerequisite},
+    };
+
+    fn first_instant() -> Circumstances<'static> {
+        Circumstances { lost: &[], instant: Instant::now(), time: SystemTime::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_change_of_prerequisites_compiles_all_flags_with_prerequisites() {
+        let requires = |flag| Definition::new().requires([Prerequisite::on(flag)]);
+        let offer = |a: &Definition| {
+            let flags = [("a", a.clone()), ("b", requires("a")), ("c", Definition::new())];
+            Offer::from_iter(flags)
+        };
+        let (mut stack, mut merged) = (Stack::new(1), Merged::default());
+        let (mut names, mut links) = (Arc::<Names>::default(), Links::default());
+        let mut compiled = |a: &Definition| {
+            let keys: Vec<_> = stack.replace(0, offer(a)).into_iter().collect();
+            let differences =
+                merged.update(&stack, &keys, &first_instant(), &mut names, &mut links);
+            let compiled = differences.compiled.iter().map(|(slot, _)| names.name(*slot));
+            compiled
+                .map(ToString::to_string)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+
+        assert_eq!(compiled(&Definition::new()), ["a", "b", "c"]);
+        assert_eq!(compiled(&Definition::new().owner("ana")), ["a"]);
+        assert_eq!(compiled(&requires("c")), ["a", "b"]);
+        assert_eq!(compiled(&requires("c")), [""; 0]);
+    }
+
+    #[test]
+    fn a_flag_that_comes_is_listed_by_its_name_and_one_that_goes_is_not() {
+        let (mut stack, mut merged) = (Stack::new(1), Merged::default());
+        let (mut names, mut links) = (Arc::<Names>::default(), Links::default());
+        let mut listed = |flags: &[&str]| {
+            let offer = flags.iter().map(|&flag| (flag, true)).collect();
+            let keys: Vec<_> = stack.replace(0, offer).into_iter().collect();
+            let at =
+                Circumstances { lost: &[], instant: Instant::now(), time: SystemTime::UNIX_EPOCH };
+            merged.update(&stack, &keys, &at, &mut names, &mut links);
+            merged.listed.iter().map(|&slot| names.name(slot).to_string()).collect::<Vec<_>>()
+        };
+
+        assert_eq!(listed(&["c", "a"]), ["a", "c"]);
+        assert_eq!(listed(&["b", "c"]), ["b", "c"]);
+    }
+}

@@ -227,3 +227,39 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Heard, Offer, Publish, Report},
+        flags::clock::Clock,
+    };
+
+    #[test]
+    fn an_invalid_part_is_an_error_until_the_whole_is_valid() {
+        let publisher = Publisher::of_one_source(Clock::default());
+        let status = || publisher.health().sources[0].status;
+        assert_eq!(status(), Status::NotReady);
+
+        publisher.publish(0, Offer::new(), Heard::Partly("one flag is invalid".into()));
+        assert_eq!(status(), Status::Error);
+        publisher.report(0, Report::Confirmed);
+        assert_eq!(status(), Status::Error);
+
+        publisher.publish(0, Offer::new(), Heard::Whole);
+        assert_eq!(status(), Status::Ready);
+    }
+
+    #[test]
+    fn a_lost_source_is_ready_again_once_it_confirms_its_state() {
+        let publisher = Publisher::of_one_source(Clock::default());
+        publisher.publish(0, Offer::new(), Heard::Whole);
+
+        publisher.report(0, Report::Failed("connection refused".into()));
+        assert_eq!(publisher.health().sources[0].status, Status::Error);
+        publisher.report(0, Report::Confirmed);
+
+        assert_eq!(publisher.health().sources[0].status, Status::Ready);
+    }
+}

@@ -218,6 +218,15 @@ impl Drop for Publisher {
 }
 
 #[cfg(test)]
+impl Publisher {
+    /// Returns a publisher of one source that has not published.
+    fn of_one_source(clock: Clock) -> Self {
+        let kind = crate::backend::SourceKind::Custom;
+        Self::new(vec![Source { name: "custom", kind, position: 0 }], Strictness::Lenient, clock)
+    }
+}
+
+#[cfg(test)]
 #[cfg(feature = "http")]
 mod tests {
     use std::{
@@ -227,10 +236,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{
-        backend::{Offer, SourceKind},
-        flags::ChangeCause,
-    };
+    use crate::{backend::Offer, flags::ChangeCause};
 
     #[derive(Default)]
     struct Woken(AtomicBool);
@@ -243,8 +249,8 @@ mod tests {
 
     #[test]
     fn tasks_are_woken_for_a_generation_whose_change_panicked() {
-        let source = Source { name: "custom", kind: SourceKind::Custom, position: 0 };
-        let publisher = Publisher::new(vec![source], Strictness::Lenient, Clock::default());
+        let publisher = Publisher::of_one_source(Clock::default());
+        let source = publisher.sources[0];
         let woken = Arc::new(Woken::default());
         publisher.cell.wakers.add(&Waker::from(Arc::clone(&woken)));
         let publish_and_panic = |state: &mut State, time| {

@@ -73,3 +73,26 @@ fn mistyped(state: &mut State, keys: &[Arc<str>]) -> Vec<(Slot, Vec<(SourceId, O
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backend::{Heard, Offer, Publish},
+        flags::clock::Clock,
+    };
+
+    #[test]
+    fn an_offer_that_changes_no_flag_makes_no_generation() {
+        let publisher = Publisher::of_one_source(Clock::default());
+        let publish = |on: bool| {
+            publisher.publish(0, Offer::from_iter([("a", on)]), Heard::Whole);
+            publisher.health().generation
+        };
+
+        let first = publish(true);
+
+        assert_eq!(publish(true), first);
+        assert!(publish(false) > first);
+    }
+}

@@ -120,3 +120,33 @@ impl Publisher {
         Some(Instant::now() + until.min()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::{
+        backend::{Heard, Offer, Publish},
+        flags::clock::Clock,
+        model::{Active, Context, Definition},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_begins_with_the_first_look_after_its_boundary() {
+        let begins = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
+        let now = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH));
+        let clock = Arc::clone(&now);
+        let publisher = Publisher::of_one_source(Clock::new(move || *clock.lock().unwrap()));
+        let sale = Definition::new().active(Active::new().from(begins));
+        publisher.publish(0, Offer::from_iter([("sale", sale)]), Heard::Whole);
+        let is_on = || publisher.cell.load().is_enabled("sale", &Context::anonymous());
+
+        let next = publisher.pass_time();
+        assert_eq!((is_on(), next), (false, Some(Instant::now() + Duration::from_secs(10))));
+
+        *now.lock().unwrap() = begins;
+        publisher.pass_time();
+        assert!(is_on());
+    }
+}
