@@ -138,7 +138,6 @@ mod tests {
 
         let rehearsed = Snapshot::merge(sources(), time(NOW));
 
-        assert_eq!(rehearsed.known().collect::<Vec<_>>(), running.known().collect::<Vec<_>>());
         for user in 0..20 {
             let user = format!("u{user}");
             let context = Context::user(&user);
@@ -147,6 +146,7 @@ mod tests {
                 all.map(|(key, answer)| (key.to_owned(), answer)).collect::<Vec<_>>()
             };
             assert_eq!(all(&rehearsed), all(&running));
+            assert_eq!(all(&rehearsed).len(), 5);
             assert!(rehearsed.is_enabled("looked_up", &context));
         }
     }
