@@ -133,6 +133,13 @@ fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
     }
 }
 
+/// Returns `true` if the comparison holds for an attribute with this value.
+pub(super) fn admits(comparison: &Comparison, value: &Value<'_>) -> bool {
+    let Some(scalar) = Scalar::of(value) else { return false };
+    let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
+    comparison.matcher().test(scalar) == Some(!is_opposite)
+}
+
 #[cfg(test)]
 mod tests {
 
@@ -235,11 +242,4 @@ mod tests {
         // The number of ways through both conditions exceeds the limit.
         assert!(!implies(&deep("a"), &deep("b")));
     }
-}
-
-/// Returns `true` if the comparison holds for an attribute with this value.
-pub(super) fn admits(comparison: &Comparison, value: &Value<'_>) -> bool {
-    let Some(scalar) = Scalar::of(value) else { return false };
-    let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
-    comparison.matcher().test(scalar) == Some(!is_opposite)
 }
