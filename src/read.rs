@@ -17,7 +17,7 @@ pub(crate) const MAX_LEN: u64 = 16 << 20;
 ///
 /// # Errors
 ///
-/// If the path does not lead to a regular file, or if the file cannot be opened.
+/// Returns an error if the path does not lead to a regular file, or if the file cannot be opened.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     // Before opening: the open of a device may have effects, such as rewinding a tape.
     check(&fs::metadata(path)?)?;
@@ -38,7 +38,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 ///
-/// If the source cannot be read, or has more than `max_len` bytes. At most one byte more is read
+/// Returns an error if the source cannot be read, or has more than `max_len` bytes. At most one byte more is read
 /// then.
 pub(crate) fn all(from: impl Read, max_len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn all(from: impl Read, max_len: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// If the path does not lead to a regular file of at most [`MAX_LEN`] bytes of UTF-8, or if the
+/// Returns an error if the path does not lead to a regular file of at most [`MAX_LEN`] bytes of UTF-8, or if the
 /// file cannot be read.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(all(open(path)?, MAX_LEN)?)

@@ -28,7 +28,7 @@ pub(crate) enum Readers {
 ///
 /// # Errors
 ///
-/// If the contents cannot be written beside the file, or cannot take its place. The file is
+/// Returns an error if the contents cannot be written beside the file, or cannot take its place. The file is
 /// unchanged then.
 pub(crate) fn replace(path: &Path, contents: &[u8], readers: Readers) -> io::Result<()> {
     Replacement::of(path, contents, readers)?.put()

@@ -286,7 +286,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// The reason why the source did not accept the change. Nothing was changed, unless the refusal
+    /// Returns the reason why the source did not accept the change. Nothing was changed, unless the refusal
     /// is [`Refusal::Unconfirmed`] or [`Refusal::NotInForce`].
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
@@ -294,7 +294,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// An error if the source cannot be reached, or the entry cannot be read.
+    /// Returns an error if the source cannot be reached, or the entry cannot be read.
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>>;
 
     /// Returns the time by which entries of the source expire: that of this machine, which is the
@@ -307,7 +307,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unsupported`] if the source keeps no log, which is the default.
+    /// Returns [`Refusal::Unsupported`] if the source keeps no log, which is the default.
     fn history<'a>(
         &'a self,
         key: Option<&'a str>,
@@ -321,7 +321,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Conflict`] if the flag was changed since; [`Refusal::Unsupported`] if the source
+    /// Returns [`Refusal::Conflict`] if the flag was changed since; [`Refusal::Unsupported`] if the source
     /// keeps no log, which is the default.
     fn undo<'a>(
         &'a self,

@@ -207,7 +207,7 @@ impl Sink {
     ///
     /// # Errors
     ///
-    /// The first value of another type.
+    /// Returns the first value of another type.
     pub fn check_type(&self, key: impl FlagKey, entry: &Entry) -> Result<(), OtherType> {
         let target = self.target.upgrade();
         target.map_or(Ok(()), |target| target.check_type(self.source, key.as_str(), entry))

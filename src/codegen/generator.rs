@@ -82,7 +82,7 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// If the text has errors, or if two names of flags, or of variants of one flag, become one in
+    /// Returns an error if the text has errors, or if two names of flags, or of variants of one flag, become one in
     /// Rust.
     ///
     /// # Example
@@ -112,7 +112,7 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// If `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text
+    /// Returns an error if `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text
     /// cannot be written. Also returns the errors of [`source`](Self::source). As the result of
     /// `main` in a build script, the error prints the diagnostics with the lines concerned.
     pub fn run(&self) -> Result<(), Error> {

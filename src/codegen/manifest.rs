@@ -25,7 +25,7 @@ const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/he
 ///
 /// # Errors
 ///
-/// If the text has errors.
+/// Returns an error if the text has errors.
 ///
 /// # Example
 ///

@@ -143,7 +143,7 @@ debug_is_message!(Error);
 ///
 /// # Errors
 ///
-/// If `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text cannot
+/// Returns an error if `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text cannot
 /// be written. Also returns the errors of [`Generator::source`]. As the result of `main` in a build
 /// script, the error prints the diagnostics with the lines concerned.
 ///

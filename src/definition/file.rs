@@ -196,7 +196,7 @@ impl FlagsFile {
     ///
     /// # Errors
     ///
-    /// [`UnknownEnvironment`] if the file does not have the environment.
+    /// Returns [`UnknownEnvironment`] if the file does not have the environment.
     ///
     /// # Example
     ///
@@ -472,7 +472,7 @@ impl FlagsFile {
     ///
     /// # Errors
     ///
-    /// The diagnostics, if [`is_usable`](Self::is_usable) is `false`.
+    /// Returns the diagnostics, if [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
         let Self {
             flags,

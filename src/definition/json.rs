@@ -46,7 +46,7 @@ pub enum UnknownKeys {
 ///
 /// # Errors
 ///
-/// All problems at once, if the text is not a JSON object or a setting has an error. Mistakes that
+/// Returns all problems at once, if the text is not a JSON object or a setting has an error. Mistakes that
 /// are warnings in flags.toml are not reported.
 ///
 /// # Example
@@ -80,7 +80,7 @@ pub fn from_json(flag: impl FlagKey, text: impl AsRef<[u8]>) -> Result<Definitio
 ///
 /// # Errors
 ///
-/// All problems at once, if a setting has an error, or if there are unknown keys and `unknown`
+/// Returns all problems at once, if a setting has an error, or if there are unknown keys and `unknown`
 /// rejects them.
 ///
 /// # Example
@@ -193,7 +193,7 @@ pub fn to_json(definition: &Definition) -> Map<String, Json> {
 ///
 /// # Errors
 ///
-/// If a setting in the object has an error. The object stays as it was.
+/// Returns an error if a setting in the object has an error. The object stays as it was.
 ///
 /// # Example
 ///

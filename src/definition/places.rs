@@ -301,7 +301,7 @@ impl PlacesFile {
     ///
     /// # Errors
     ///
-    /// The diagnostics, if the place or the top level has errors, or if the place names a variable
+    /// Returns the diagnostics, if the place or the top level has errors, or if the place names a variable
     /// that is not set. Errors of other places do not matter.
     pub fn resolve(
         &self,

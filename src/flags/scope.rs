@@ -221,7 +221,7 @@ impl<T> WithFlags<T> {
         self.inner.take().expect(NOT_ENDED)
     }
 
-    /// Returns the future or body.
+    /// Borrows the future or body.
     ///
     /// # Panics
     ///
@@ -230,7 +230,7 @@ impl<T> WithFlags<T> {
         self.inner.as_ref().expect(NOT_ENDED)
     }
 
-    /// Returns the future or body, to change it.
+    /// Borrows the future or body mutably.
     ///
     /// # Panics
     ///

@@ -632,7 +632,7 @@ impl Definition {
         needs
     }
 
-    /// Returns the settings that few flags have, to be changed.
+    /// Borrows the settings that few flags have mutably.
     #[must_use]
     pub fn rare_mut(&mut self) -> &mut RareSettings {
         self.rare.settings_mut()

@@ -70,7 +70,7 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// The first value of another type.
+    /// Returns the first value of another type.
     ///
     /// # Example
     ///

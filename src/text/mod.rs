@@ -202,7 +202,7 @@ impl<'a> Untrusted<'a> {
     /// Returns a JSON document with the same values, in which hidden characters are escaped.
     ///
     /// Serializers escape only characters below U+0020, since JSON demands no more (RFC 8259,
-    /// section 7). Terminals act on others too.
+    /// section 7). Terminals act on other characters, too.
     ///
     /// # Example
     ///

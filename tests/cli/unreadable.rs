@@ -70,7 +70,7 @@ fn an_answer_of_a_flag_that_requires_it_is_an_error() {
         }
     }
     let told = case.refused(&["is-on", "asks_it_too"]).stderr;
-    assert!(told.contains("for `wrong`, which `asks_it_too` needs, cannot be read"), "{told}");
+    assert!(told.contains("of `wrong`, which `asks_it_too` needs, cannot be read"), "{told}");
     assert_eq!(case.run(&["is-on", "fine"]).code, ExitCode::Done);
     assert_eq!(case.run(&["is-on", "killed"]).code, ExitCode::No);
     assert_eq!(case.run(&["get", "asks"]).code, ExitCode::Done);

@@ -56,7 +56,7 @@ use crate::{
 /// - A flag that is gone stays in force for a second, because a file that is being written looks
 ///   like that. So does any part that is gone from the flag that ends the file. All other changes
 ///   count at once.
-/// - What is not a regular file, or has more than [`max_len`](Self::max_len) bytes, is not read.
+/// - A path that is not a regular file, or has more than [`max_len`](Self::max_len) bytes, is not read.
 /// - If the system is out of file watches, the file is polled once a second, and the mode in health
 ///   is `polling` instead of `watching`. The mode is `detached` if a single file that is mounted
 ///   into a container was replaced outside. No program in the container can see the new file then.

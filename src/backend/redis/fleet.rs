@@ -205,7 +205,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or refuses.
     pub async fn fleet(&self) -> Result<Fleet, RedisError> {
         Ok(self.fleet_now().await?.1)
     }
@@ -227,7 +227,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or refuses.
     ///
     /// # Example
     ///
@@ -257,7 +257,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the server refuses, or cannot be reached when `timeout` is over.
+    /// Returns an error if the server refuses, or cannot be reached when `timeout` is over.
     ///
     /// # Example
     ///

@@ -174,7 +174,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the server cannot be reached, or refuses.
+    /// Returns an error if the server cannot be reached, or refuses.
     ///
     /// # Example
     ///
@@ -200,7 +200,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the value cannot be read.
+    /// Returns an error if the value cannot be read.
     ///
     /// # Example
     ///
@@ -231,7 +231,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the value cannot be read.
+    /// Returns an error if the value cannot be read.
     ///
     /// # Example
     ///

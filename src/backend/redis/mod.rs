@@ -129,7 +129,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// An error if the URL has none of these forms.
+    /// Returns an error if the URL has none of these forms.
     pub fn open(url: &str) -> Result<Self, InvalidRedis> {
         Ok(Self::at(Target::parse(url)?))
     }

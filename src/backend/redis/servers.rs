@@ -24,7 +24,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// An error if a URL is invalid, or if there is no sentinel.
+    /// Returns an error if a URL is invalid, or if there is no sentinel.
     pub fn sentinel(
         master: &str,
         urls: impl IntoIterator<Item = impl AsRef<str>>,
@@ -48,7 +48,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// An error if a URL is invalid or names a database, or if there is no node.
+    /// Returns an error if a URL is invalid or names a database, or if there is no node.
     pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidRedis> {
         Ok(Self::at(Target::cluster(urls)?))
     }
@@ -69,7 +69,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// An error if `pem` has no certificate in PEM form.
+    /// Returns an error if `pem` has no certificate in PEM form.
     #[cfg(feature = "redis-tls")]
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidRedis> {
         self.settings.target.trust(pem.as_ref())?;
@@ -81,7 +81,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// An error if the certificate or the key is not in PEM form, or if they do not belong
+    /// Returns an error if the certificate or the key is not in PEM form, or if they do not belong
     /// together.
     #[cfg(feature = "redis-tls")]
     pub fn client_certificate(

@@ -98,7 +98,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// An error if the server cannot be reached or refuses.
+    /// Returns an error if the server cannot be reached or refuses.
     ///
     /// # Example
     ///

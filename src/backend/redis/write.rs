@@ -386,7 +386,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// The reason why the change cannot be made, as far as it depends on what is stored for the flag.
+    /// Returns the reason why the change cannot be made, as far as it depends on what is stored for the flag.
     ///
     /// # Example
     ///
@@ -421,7 +421,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Conflict`] if another value is stored; [`Refusal::Failed`] if the value cannot be read, or if
+    /// Returns [`Refusal::Conflict`] if another value is stored; [`Refusal::Failed`] if the value cannot be read, or if
     /// the server cannot be reached or refuses.
     ///
     /// # Example
@@ -474,8 +474,8 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Conflict`] if another value is stored for the new name; [`Refusal::Failed`] if the server cannot
-    /// be reached or refuses.
+    /// Returns [`Refusal::Conflict`] if another value is stored for the new name; [`Refusal::Failed`] if the server
+    /// cannot be reached or refuses.
     ///
     /// # Example
     ///

@@ -72,7 +72,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::Unusable`] if the text is not TOML or has no `[flags]` table. A flag with an
+    /// Returns [`EditError::Unusable`] if the text is not TOML or has no `[flags]` table. A flag with an
     /// error is not an error here, but it cannot be edited.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, EditError> {
         Self::read(name.into(), text.into(), Whole::Yes)
@@ -82,7 +82,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse).
+    /// Returns the errors of [`parse`](Self::parse).
     pub fn parse_partial(
         name: impl Into<String>,
         text: impl Into<String>,
@@ -108,7 +108,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`UnknownEnvironment`] if the file does not have the environment.
+    /// Returns [`UnknownEnvironment`] if the file does not have the environment.
     ///
     /// # Example
     ///
@@ -163,21 +163,20 @@ impl Document {
         self.text != self.original
     }
 
-    /// Turns the kill switch of a flag on: `enabled = true`. All its other settings still apply.
+    /// Switches a flag on: `enabled = true`. All its other settings still apply.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// Returns the errors of [`set`](Self::set).
     pub fn enable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         self.switch(flag.as_str(), true)
     }
 
-    /// Turns the kill switch of a flag off: `enabled = false`. All its other settings stay for
-    /// later.
+    /// Switches a flag off: `enabled = false`. All its other settings are kept.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// Returns the errors of [`set`](Self::set).
     pub fn disable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         self.switch(flag.as_str(), false)
     }
@@ -191,7 +190,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
+    /// Returns [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
     /// [`EditError::Invalid`] if this flag, or one that requires it, would have an error. In an
     /// environment, [`EditError::InFlags`] if only `[flags]` has a setting that is to be removed.
     ///
@@ -243,7 +242,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::Exists`], and [`EditError::Invalid`] if the name or the definition has an
+    /// Returns [`EditError::Exists`], and [`EditError::Invalid`] if the name or the definition has an
     /// error.
     ///
     /// # Example
@@ -283,7 +282,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error,
+    /// Returns [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error,
     /// [`EditError::Exists`] if there is a flag with the new name, and [`EditError::Invalid`] if
     /// the new name has an error.
     ///
@@ -316,7 +315,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// As [`rename`](Self::rename).
+    /// Returns the errors of [`rename`](Self::rename).
     pub fn rename_over(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
         self.rename_and_pin(flag.as_str(), to.as_str(), false)
     }
@@ -422,7 +421,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
+    /// Returns [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
     /// [`EditError::NoEntry`] if the environment has no settings of the flag.
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
@@ -446,7 +445,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`] if neither `[flags]` nor an environment has the flag, and
+    /// Returns [`EditError::UnknownFlag`] if neither `[flags]` nor an environment has the flag, and
     /// [`EditError::Rejected`] if the flag has an error in one of them.
     ///
     /// # Example
@@ -519,7 +518,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set) and [`add`](Self::add).
+    /// Returns the errors of [`set`](Self::set) and [`add`](Self::add).
     ///
     /// # Example
     ///

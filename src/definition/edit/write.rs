@@ -42,7 +42,7 @@ impl TextFile {
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Read`] if the file cannot be read, is not a regular file, has more than 16
+    /// Returns [`TextFileError::Read`] if the file cannot be read, is not a regular file, has more than 16
     /// MiB, or is not UTF-8.
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, TextFileError> {
         let path = path.into();
@@ -56,7 +56,7 @@ impl TextFile {
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Exists`] if there is anything at the path already, even a symbolic link
+    /// Returns [`TextFileError::Exists`] if there is anything at the path already, even a symbolic link
     /// that leads nowhere; [`TextFileError::Write`] if the file cannot be created.
     pub fn create(path: impl Into<PathBuf>, text: &str) -> Result<(), TextFileError> {
         let path = path.into();
@@ -94,7 +94,7 @@ impl TextFile {
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Changed`] if the file has another text now; [`TextFileError::Read`] or
+    /// Returns [`TextFileError::Changed`] if the file has another text now; [`TextFileError::Read`] or
     /// [`TextFileError::Write`] if the file cannot be compared or replaced. In each case the file
     /// stays as it was.
     pub fn replace(&self, text: &str) -> Result<(), TextFileError> {

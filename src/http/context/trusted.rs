@@ -99,7 +99,7 @@ impl<X> TrustedHeaders<X> {
     ///
     /// # Errors
     ///
-    /// If `name` cannot be the name of a header.
+    /// Returns an error if `name` cannot be the name of a header.
     pub fn user(mut self, name: &str) -> Result<Self, InvalidHeader> {
         self.names[0] = header_name(name)?;
         Ok(self)
@@ -109,7 +109,7 @@ impl<X> TrustedHeaders<X> {
     ///
     /// # Errors
     ///
-    /// If `name` cannot be the name of a header.
+    /// Returns an error if `name` cannot be the name of a header.
     pub fn groups(mut self, name: &str) -> Result<Self, InvalidHeader> {
         self.names[1] = header_name(name)?;
         Ok(self)
