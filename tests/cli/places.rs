@@ -414,7 +414,7 @@ fn a_place_that_asks_and_cannot_be_read_guards_every_store_or_file() {
         (protected("\"redis://10.0.0.7\"\nkey = shop"), &in_store, line(4), store),
         (protected("\"redis://10.0.0.7\"\nkye = \"shop\""), &in_store, line(4), store),
         (protected("\"redis://10.0.0.7\"\nredis = \"redis://h\""), &in_store, line(4), store),
-        (protected("\"no URL\""), &in_store, "(its `redis` is no URL of Redis): ".into(), store),
+        (protected("\"no URL\""), &in_store, "(its `redis` is not a URL of Redis): ".into(), store),
         (with_file("redsi = \"redis://h\"\nprotected = true\n"), &in_store, line(3), store),
         (with_file("store = \"redis://h\"\nprotected = true\n"), &in_store, line(3), store),
         (with_file("redis = 3\nreason = \"required\"\n"), &in_store, line(3), store),
@@ -756,7 +756,7 @@ fn what_came_out_of_a_variable_is_not_printed() {
     }
     place("redis = \"$WORD\"");
     let failed = told(&["list", "--at", "a"]);
-    assert!(failed.contains("`$WORD` is no URL of Redis"), "{failed}");
+    assert!(failed.contains("`$WORD` is not a URL of Redis"), "{failed}");
     told(&["status", "--at", "a"]);
 }
 

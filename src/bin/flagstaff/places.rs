@@ -140,7 +140,7 @@ impl Chosen {
     pub(crate) fn doubt_of_urls(&self) -> String {
         match self.mistake {
             Some(line) => format!("{}:{line}", self.path),
-            None => "its `redis` is no URL of Redis".to_owned(),
+            None => "its `redis` is not a URL of Redis".to_owned(),
         }
     }
 
