@@ -702,7 +702,7 @@ impl Place {
     ) -> Vec<(String, Option<String>)> {
         let drift = flags.drift().into_iter().filter(|it| it.is_undeclared());
         let keys: Vec<_> =
-            drift.map(|it| it.key.to_string()).filter(|key| self.mistake(key).is_none()).collect();
+            drift.map(|it| it.key).filter(|key| self.mistake(key).is_none()).collect();
         if keys.is_empty() || self.path().is_none() {
             return Vec::new();
         }
@@ -711,7 +711,7 @@ impl Place {
         let snapshot = declared.snapshot();
         let similar = |key: &String| snapshot.explain(&**key, &Context::anonymous()).similar;
         let with_similar = |key: String| {
-            let similar = similar(&key).map(|it| it.to_string());
+            let similar = similar(&key);
             (key, similar)
         };
         keys.into_iter().map(with_similar).collect()

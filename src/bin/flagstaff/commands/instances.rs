@@ -125,7 +125,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
             }),
         }
     });
-    let about = json!({ "store": place::store_json(&redis) });
+    let about = json!({ "store": place::store_json(redis) });
     output.listing_about(
         about,
         Listing {
