@@ -18,7 +18,7 @@ use super::{
     Key, Value,
     code::Code,
     decoder::Decoder,
-    diagnostic::{Diagnostic, Diagnostics},
+    diagnostic::{Diagnostic, Diagnostics, Location, locations},
     syntax::{Fault, Syntax, merge},
     written::{in_order, kind, source, toml_key, truth},
 };
@@ -26,6 +26,11 @@ use crate::model::nearest;
 
 /// The table that holds the places with a name.
 pub(super) const PLACES: &str = "places";
+
+/// The settings by which a place is recognised.
+const FILE: &str = "file";
+const REDIS: &str = "redis";
+const KEY: &str = "key";
 
 /// Words in names of keys and parameters whose values are secret.
 const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "credential"];
@@ -94,6 +99,28 @@ pub struct PlaceSettings {
     pub requires_reason: bool,
 }
 
+/// A setting of a place that [`PlacesFile::readable`] leaves out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// The name of the setting, such as `redis`.
+    pub setting: &'static str,
+    /// The reason why the setting is left out.
+    pub because: LeftOutBecause,
+    /// The location of the value, or of the mistake that may stand for the setting.
+    pub location: Location,
+}
+
+/// The reason why a setting of a place is left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LeftOutBecause {
+    /// The text has a mistake.
+    Mistake,
+    /// The setting names an environment variable that is not set.
+    UnsetVariable,
+}
+
 /// A value of a place, with the values of its environment variables.
 ///
 /// A variable may hold a secret, whatever the setting. So a value that names variables prints as it
@@ -130,6 +157,8 @@ struct Written {
     key_prefix: Option<Text>,
     protected: bool,
     requires_reason: bool,
+    /// The settings that a mistake may hide, and where it is.
+    hidden: Vec<(&'static str, Range<usize>)>,
 }
 
 /// A string that may name environment variables.
@@ -159,7 +188,7 @@ enum Takes {
 /// The decoder and the schema walk over these rows.
 const ROWS: &[Row] = &[
     Row {
-        name: "file",
+        name: FILE,
         about: "The flag file, or several, of which later ones override earlier ones.",
         takes: Takes::Texts(|place| &mut place.file),
     },
@@ -169,7 +198,7 @@ const ROWS: &[Row] = &[
         takes: Takes::Text(|place| &mut place.environment),
     },
     Row {
-        name: "redis",
+        name: REDIS,
         about: "The store with overrides, such as $PROD_REDIS_URL; several are nodes of a cluster.",
         takes: Takes::Texts(|place| &mut place.redis),
     },
@@ -179,7 +208,7 @@ const ROWS: &[Row] = &[
         takes: Takes::Texts(|place| &mut place.sentinel),
     },
     Row {
-        name: "key",
+        name: KEY,
         about: "The hash that holds the overrides.",
         takes: Takes::Text(|place| &mut place.key),
     },
@@ -215,6 +244,10 @@ impl PlacesFile {
         let Reading { decoder, secret, .. } = reading;
         for fault in &mut faults {
             fault.diagnostic.place = place_of(text, fault);
+            let place = fault.diagnostic.place.as_ref();
+            if let Some(place) = place.and_then(|name| named.get_mut(name)) {
+                place.hide_by(fault);
+            }
         }
         let secret = passwords(text, secret);
         let mut problems = merge(faults, decoder.problems);
@@ -291,6 +324,7 @@ impl PlacesFile {
                     Takes::Texts(field) => field(place).clear(),
                     Takes::Boolean(field) | Takes::Word(_, field) => *field(place) = false,
                 }
+                place.hidden.retain(|(hidden, _)| *hidden != setting);
             }
         }
         self
@@ -357,18 +391,60 @@ impl PlacesFile {
         variable: impl Fn(&str) -> Option<String>,
     ) -> PlaceSettings {
         let Some(written) = self.written(place) else { return PlaceSettings::default() };
-        written.resolved(|text| {
-            let login = text.written.rfind('@').unwrap_or_default();
-            let (login, address) = text.written.split_at(login);
-            let mut is_known = true;
-            let address = expanded(address, |name| {
-                let value = variable(name).filter(|value| !value.is_empty());
-                is_known &= value.is_some();
-                value.unwrap_or_default()
-            });
-            let login = expanded(login, |name| variable(name).unwrap_or_default());
-            is_known.then(|| login + &address)
-        })
+        written.resolved(|text| text.readable(&variable))
+    }
+
+    /// Returns the settings that [`readable`](Self::readable) leaves out, in the order of the text.
+    /// A place without one of them is not the place that its author meant.
+    ///
+    /// An unknown key and an error of TOML may each stand for a setting that the place lacks.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::places::{LeftOutBecause, PlacesFile};
+    ///
+    /// let text = "[places.a]\nfile = \"$NOT_SET\"\nredsi = \"redis://10.0.0.7\"\n";
+    /// let places = PlacesFile::parse("flagstaff.toml", text);
+    ///
+    /// let left_out = places.left_out(Some("a"), |_| None);
+    ///
+    /// assert_eq!((left_out[0].setting, left_out[0].because), ("file", LeftOutBecause::UnsetVariable));
+    /// assert_eq!((left_out[1].setting, left_out[1].because), ("redis", LeftOutBecause::Mistake));
+    /// assert_eq!(left_out[1].location.line, 3);
+    /// ```
+    #[must_use]
+    pub fn left_out(
+        &self,
+        place: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Vec<LeftOut> {
+        let Some(written) = self.written(place) else { return Vec::new() };
+        let hidden = written.hidden.iter();
+        let hidden = hidden.map(|(name, span)| (span.start, *name, LeftOutBecause::Mistake));
+        let mut found: Vec<_> = hidden.collect();
+        // The rows lead to fields that can be changed.
+        let mut fields = written.clone();
+        for row in ROWS {
+            let texts = match &row.takes {
+                Takes::Text(field) => field(&mut fields).as_slice(),
+                Takes::Texts(field) => field(&mut fields).as_slice(),
+                Takes::Boolean(_) | Takes::Word(..) => &[],
+            };
+            let unset = texts.iter().filter(|text| text.readable(&variable).is_none());
+            let because = LeftOutBecause::UnsetVariable;
+            found.extend(unset.map(|text| (text.span.start, row.name, because)));
+        }
+        found.sort_by_key(|(start, ..)| *start);
+        let locations = locations(&self.text, found.iter().map(|(start, ..)| *start));
+        let left_out = found.iter().zip(locations);
+        left_out
+            .map(|((_, setting, because), location)| LeftOut {
+                setting,
+                because: *because,
+                location,
+            })
+            .collect()
     }
 
     fn written(&self, place: Option<&str>) -> Option<&Written> {
@@ -379,7 +455,55 @@ impl PlacesFile {
     }
 }
 
+impl Text {
+    /// Returns the value; `None` if it names a variable without a value, unless that is in the login of a URL.
+    fn readable(&self, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let login = self.written.rfind('@').unwrap_or_default();
+        let (login, address) = self.written.split_at(login);
+        let mut is_known = true;
+        let address = expanded(address, |name| {
+            let value = variable(name).filter(|value| !value.is_empty());
+            is_known &= value.is_some();
+            value.unwrap_or_default()
+        });
+        let login = expanded(login, |name| variable(name).unwrap_or_default());
+        is_known.then(|| login + &address)
+    }
+}
+
 impl Written {
+    /// Notes that a mistake may stand for a setting, as far as the place lacks it.
+    fn hide_missing(&mut self, settings: &[&'static str], span: &Range<usize>) {
+        let has = |setting| match setting {
+            FILE => !self.file.is_empty(),
+            REDIS => !self.redis.is_empty(),
+            _ => self.key.is_some() || self.key_prefix.is_some(),
+        };
+        let missing: Vec<_> = settings.iter().filter(|setting| !has(**setting)).collect();
+        self.hidden.extend(missing.into_iter().map(|setting| (*setting, span.clone())));
+    }
+
+    /// Notes the settings that an error of TOML may hide. Of two values of one key, either may be meant.
+    fn hide_by(&mut self, fault: &Fault) {
+        let Fault { diagnostic, doubtful, .. } = fault;
+        let span = &diagnostic.span;
+        if diagnostic.code == Code::DuplicateKey {
+            let settings = [FILE, REDIS, KEY].map(|setting| (setting, span.clone()));
+            return self.hidden.extend(settings);
+        }
+        let is_guess = |text: &Text| {
+            [span, doubtful].iter().any(|it| it.start < text.span.end && text.span.start < it.end)
+        };
+        let guesses = ROWS.iter().filter(|row| match &row.takes {
+            Takes::Text(field) => field(self).as_ref().is_some_and(is_guess),
+            Takes::Texts(field) => field(self).iter().any(is_guess),
+            Takes::Boolean(_) | Takes::Word(..) => false,
+        });
+        let guesses: Vec<_> = guesses.map(|row| (row.name, span.clone())).collect();
+        self.hidden.extend(guesses);
+        self.hide_missing(&[FILE, REDIS, KEY], span);
+    }
+
     /// Returns the settings, without the values for which `expand` returns `None`.
     fn resolved(&self, mut expand: impl FnMut(&Text) -> Option<String>) -> PlaceSettings {
         let mut value = |text: &Text| Some(PlaceValue::new(text, expand(text)?));
@@ -544,7 +668,9 @@ impl Reading<'_> {
                 DeValue::Table(place) => self.place(Some(name), place),
                 _ => {
                     self.wrong_type(name, "in `places`", value, "a table", Some(help));
-                    Written::default()
+                    let mut place = Written::default();
+                    place.hide_missing(&[FILE, REDIS], &value.span());
+                    place
                 }
             };
             named.insert(name.to_owned(), place);
@@ -559,6 +685,7 @@ impl Reading<'_> {
     /// Reads the settings of a place; `None` stands for the top level.
     fn place(&mut self, name: Option<&str>, table: &DeTable<'_>) -> Written {
         let mut place = Written::default();
+        let mut unknown = Vec::new();
         let of = match name {
             Some(name) => Cow::Owned(format!("in place `{name}`")),
             None => Cow::Borrowed("at the top level"),
@@ -568,7 +695,13 @@ impl Reading<'_> {
             match (row, name) {
                 (Some(row), _) => self.set(row, value, &of, &mut place),
                 (None, None) if key.get_ref() == PLACES => {}
-                (None, _) => self.unknown(key, value, &of, name),
+                (None, _) => unknown.extend(self.unknown(key, value, &of, name)),
+            }
+        }
+        for (meant, span) in unknown {
+            match meant {
+                Some(setting) => place.hidden.push((setting, span)),
+                None => place.hide_missing(&[FILE, REDIS], &span),
             }
         }
         if let (Some(_), Some(prefix)) = (&place.key, &place.key_prefix) {
@@ -583,19 +716,26 @@ impl Reading<'_> {
 
     fn set(&mut self, row: &Row, value: &Value<'_>, of: &str, place: &mut Written) {
         match (&row.takes, value.get_ref()) {
-            (Takes::Text(field), DeValue::String(_)) => {
-                *field(place) = self.text(row.name, value, of);
-            }
-            (Takes::Texts(field), DeValue::String(_)) => {
-                field(place).extend(self.text(row.name, value, of));
-            }
+            (Takes::Text(field), DeValue::String(_)) => match self.text(row.name, value, of) {
+                Some(text) => *field(place) = Some(text),
+                None => place.hidden.push((row.name, value.span())),
+            },
+            (Takes::Texts(field), DeValue::String(_)) => match self.text(row.name, value, of) {
+                Some(text) => field(place).push(text),
+                None => place.hidden.push((row.name, value.span())),
+            },
             (Takes::Texts(field), DeValue::Array(list)) => {
                 for element in list.iter() {
-                    match element.get_ref() {
-                        DeValue::String(_) => {
-                            field(place).extend(self.text(row.name, element, of));
+                    let text = match element.get_ref() {
+                        DeValue::String(_) => self.text(row.name, element, of),
+                        _ => {
+                            self.wrong_type(row.name, of, element, "a string", None);
+                            None
                         }
-                        _ => self.wrong_type(row.name, of, element, "a string", None),
+                    };
+                    match text {
+                        Some(text) => field(place).push(text),
+                        None => place.hidden.push((row.name, element.span())),
                     }
                 }
             }
@@ -607,6 +747,7 @@ impl Reading<'_> {
                 }
             }
             (takes, found) => {
+                place.hidden.push((row.name, value.span()));
                 let expected = match takes {
                     Takes::Text(_) => "a string",
                     Takes::Texts(_) => "a string or a list of strings",
@@ -713,17 +854,27 @@ impl Reading<'_> {
         });
     }
 
-    fn unknown(&mut self, key: &Key<'_>, value: &Value<'_>, of: &str, place: Option<&str>) {
+    /// Reports an unknown key. Returns the setting with a similar name, if there is one, and where the key is; `None`
+    /// if the key is a password, which stands for no setting.
+    fn unknown(
+        &mut self,
+        key: &Key<'_>,
+        value: &Value<'_>,
+        of: &str,
+        place: Option<&str>,
+    ) -> Option<(Option<&'static str>, Range<usize>)> {
         let name = key.get_ref().as_ref();
         if is_secret(name) && matches!(value.get_ref(), DeValue::String(_)) {
             self.secret.push(value.span());
-            return self.password(name, value.span(), of);
+            self.password(name, value.span(), of);
+            return None;
         }
         let message = format!("unknown key `{name}` {of}");
         let problem = Diagnostic::new(Code::UnknownKey, key.span(), message)
             .label("not a setting of a place");
         let keys = ROWS.iter().map(|row| row.name).chain(place.is_none().then_some(PLACES));
-        let help = match (nearest(name, keys), value.get_ref()) {
+        let similar = nearest(name, keys);
+        let help = match (similar, value.get_ref()) {
             (Some(similar), _) => format!("a key with a similar name exists: `{similar}`"),
             (None, DeValue::Table(_)) if place.is_none() => {
                 format!("write `[places.{}]` for a place", toml_key(name))
@@ -734,6 +885,7 @@ impl Reading<'_> {
             }
         };
         self.report(problem.help(help));
+        Some((similar, key.span()))
     }
 }
 

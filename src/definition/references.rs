@@ -50,13 +50,16 @@ pub enum Referrer {
     },
     /// The condition of this segment.
     Segment(String),
+    /// A condition of this flag outside of its rules, which is a mistake.
+    Misplaced(String),
 }
 
 /// Returns all places of a flag file that name `flag`, in the order of the text. Tests are not
 /// among them, because a test names no other flags.
 ///
-/// Flags, segments and environments with errors are searched too, as far as the text can be read. A
-/// text that is not TOML at all has no places.
+/// Flags, segments and environments with errors are searched too, as far as the text can be read:
+/// a list that lacks its brackets has the name all the same. A text that is not TOML at all has no
+/// places.
 ///
 /// # Example
 ///
@@ -106,8 +109,16 @@ fn table<'t, 'd>(value: Option<&'t Value<'d>>) -> Option<&'t DeTable<'d>> {
     value.and_then(|value| value.get_ref().as_table())
 }
 
-fn elements<'t, 'd>(list: Option<&'t Value<'d>>) -> impl Iterator<Item = &'t Value<'d>> {
-    list.and_then(|list| list.get_ref().as_array()).into_iter().flat_map(|list| list.iter())
+/// Returns the elements of a list and of lists within it. Any other value is an element itself,
+/// since a list without its brackets still names flags.
+fn elements<'t, 'd>(value: Option<&'t Value<'d>>) -> Vec<&'t Value<'d>> {
+    match value.map(|value| (value, value.get_ref())) {
+        Some((_, DeValue::Array(list))) => {
+            list.iter().flat_map(|element| elements(Some(element))).collect()
+        }
+        Some((value, _)) => vec![value],
+        None => Vec::new(),
+    }
 }
 
 struct Search<'s> {
@@ -118,19 +129,21 @@ struct Search<'s> {
 
 impl Search<'_> {
     fn flags(&mut self, flags: Option<&DeTable<'_>>) {
-        for (name, settings) in flags.into_iter().flat_map(in_order) {
-            let Some(settings) = settings.get_ref().as_table() else { continue };
+        for (name, value) in flags.into_iter().flat_map(in_order) {
+            let Some(settings) = value.get_ref().as_table() else { continue };
             let flag = || name.get_ref().to_string();
+            self.conditions(value, &Referrer::Misplaced(flag()));
             for required in elements(settings.get(Field::Requires.as_str())) {
                 self.named(required, &Referrer::Requires(flag()));
             }
-            for (rule, value) in elements(settings.get(Field::Rules.as_str())).enumerate() {
+            let rules = elements(settings.get(Field::Rules.as_str()));
+            for (rule, value) in rules.into_iter().enumerate() {
                 self.conditions(value, &Referrer::Rule { flag: flag(), rule });
             }
         }
     }
 
-    /// Searches the two conditions of a rule or a segment.
+    /// Searches `when` and `unless` of a rule or a segment.
     fn conditions(&mut self, owner: &Value<'_>, by: &Referrer) {
         let Some(owner) = owner.get_ref().as_table() else { return };
         for condition in [rule::WHEN, UNLESS].into_iter().filter_map(|key| owner.get(key)) {
@@ -139,14 +152,15 @@ impl Search<'_> {
     }
 
     fn condition(&mut self, condition: &Value<'_>, by: &Referrer) {
-        for (key, value) in condition.get_ref().as_table().into_iter().flatten() {
+        let tables = elements(Some(condition)).into_iter().filter_map(|it| it.get_ref().as_table());
+        for (key, value) in tables.flatten() {
+            let parts = elements(Some(value));
             match key.get_ref().as_ref() {
-                FLAG if value.get_ref().as_array().is_some() => {
-                    elements(Some(value)).for_each(|flag| self.named(flag, by));
+                FLAG => parts.into_iter().for_each(|flag| self.named(flag, by)),
+                // `when` within a condition is a mistake.
+                ANY | ALL | NOT | UNLESS | rule::WHEN => {
+                    parts.into_iter().for_each(|part| self.condition(part, by));
                 }
-                FLAG => self.named(value, by),
-                ANY | ALL => elements(Some(value)).for_each(|part| self.condition(part, by)),
-                NOT | UNLESS => self.condition(value, by),
                 _ => {}
             }
         }
@@ -154,12 +168,12 @@ impl Search<'_> {
 
     /// Adds a reference, if the value names the flag: a flag key, or `{ flag = "name", … }`.
     fn named(&mut self, value: &Value<'_>, by: &Referrer) {
-        let name = match value.get_ref() {
-            DeValue::Table(table) => table.get(FLAG),
-            _ => Some(value),
+        let names = match value.get_ref() {
+            DeValue::Table(table) => elements(table.get(FLAG)),
+            _ => vec![value],
         };
-        let name = name.filter(|name| name.get_ref().as_str() == Some(self.flag));
-        self.found.extend(name.map(|name| Reference {
+        let names = names.into_iter().filter(|name| name.get_ref().as_str() == Some(self.flag));
+        self.found.extend(names.map(|name| Reference {
             environment: self.environment.clone(),
             by: by.clone(),
             span: name.span(),
@@ -232,5 +246,26 @@ rules = [{ when = { flag = "x" }, serve = true }]
         );
         assert!(references(text, "nosuch").is_empty());
         assert!(references("[flags", "x").is_empty());
+    }
+
+    #[test]
+    fn a_mistake_around_a_name_does_not_hide_it() {
+        for settings in [
+            "requires = \"x\"",
+            "requires = { flag = \"x\" }",
+            "requires = [[\"x\"]]",
+            "requires = [{ flag = [\"x\"] }]",
+            "rules = { when = { flag = \"x\" }, serve = true }",
+            "rules = [{ when = [{ flag = \"x\" }], serve = true }]",
+            "rules = [{ when = { any = { flag = \"x\" } }, serve = true }]",
+            "rules = [{ when = { not = [{ flag = \"x\" }] }, serve = true }]",
+            "rules = [{ when = { when = { flag = \"x\" } }, serve = true }]",
+            "when = { flag = \"x\" }",
+            "unless = { all = [{ flag = \"x\" }] }",
+        ] {
+            let text = format!("[flags.a]\n{settings}\n[environments.e.a]\n{settings}\n");
+
+            assert_eq!(references(&text, "x").len(), 2, "{settings}");
+        }
     }
 }

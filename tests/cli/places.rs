@@ -6,13 +6,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-use flagstaff::cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage};
+use flagstaff::{
+    cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage},
+    definition::Field,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     command::{Ran, flagstaff, program, ran},
     server::Server,
+    support::root,
 };
 
 /// A flag file that `fmt` and `lint --fix` change.
@@ -285,6 +289,58 @@ fn every_command_that_changes_something_asks_a_protected_place() {
 }
 
 #[test]
+fn every_command_is_in_the_guide_about_the_command() {
+    let guide = fs::read_to_string(root().join("src/docs/guide/command.md")).unwrap();
+    // These are in other chapters or in the help of the command itself.
+    let elsewhere = ["codegen", "fmt", "help", "import", "init", "instances", "simulate", "stale"];
+
+    let commands = commands();
+    let names: BTreeSet<_> =
+        commands.iter().filter_map(|name| name.split_whitespace().next()).collect();
+    for name in names {
+        let forms = [format!("`{name}`"), format!("`{name} "), format!("flagstaff {name}")];
+        let is_there = forms.iter().any(|form| guide.contains(form));
+        assert_ne!(is_there, elsewhere.contains(&name), "`{name}`");
+    }
+}
+
+/// An option that can mean nothing is an error.
+#[test]
+fn only_changes_that_can_make_a_flag_take_new() {
+    let new = |arguments: &[&str]| {
+        let told = ran(&mut flagstaff(&[arguments, &["--new"]].concat()));
+        (told.code == Usage && told.stderr.contains("'--new'"), told.stderr)
+    };
+
+    for arguments in [
+        &["unset", "a"][..],
+        &["undo", "1"],
+        &["restore", "a", "--to", "1"],
+        &["promote", "a"],
+        &["rollout", "start", "a"],
+        &["rollout", "stop", "a"],
+    ] {
+        let (is_refused, stderr) = new(arguments);
+        assert!(is_refused, "{arguments:?}: {stderr}");
+    }
+    for arguments in [&["enable", "a"][..], &["disable", "a"], &["set", "a", "percentage=1"]] {
+        let (is_refused, stderr) = new(arguments);
+        assert!(!is_refused, "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn the_help_of_set_lists_all_settings() {
+    let help = ran(&mut flagstaff(&["set", "--help"])).stdout;
+    let settings = help.split("\nSettings: ").nth(1).unwrap().split("\n\n").next().unwrap();
+
+    let listed: Vec<_> = settings.split(',').map(str::trim).collect();
+
+    let all: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
+    assert_eq!(listed, all);
+}
+
+#[test]
 fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
     let world = World::guarded();
     let port = world.server.port();
@@ -332,10 +388,153 @@ fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
     assert_eq!(store(&url("localhost", 0), "other").code, Done);
     let allowed = world.at("open", &["enable", "off", "-m", "why", "--yes"]);
     assert_eq!(allowed.code, Done, "{}", allowed.stderr);
-    // A place whose variables are not set is left out.
-    let production = PRODUCTION.replace("$PORT", "$NOT_SET");
-    world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
-    assert_eq!(world.at("open", &["disable", "off"]).code, Done);
+}
+
+/// Each mistake keeps a store or a file from being read, so any may be its.
+#[test]
+fn a_place_that_asks_and_cannot_be_read_guards_every_store_or_file() {
+    let world = World::new();
+    let port = world.server.port();
+    let in_store = ["enable", "off", "--at", "open"];
+    let in_file = ["enable", "off", "--source", "file", "--at", "open"];
+    let with_file = |rest: &str| format!("[places.p]\nfile = \"other.toml\"\n{rest}");
+    let protected = |redis: &str| with_file(&format!("redis = {redis}\nprotected = true\n"));
+    let (store, file) = ("any store may be its store", "any file may be one of it");
+    // Behind the lines of the other place.
+    let line = |line: usize| format!("(flagstaff.toml:{}): ", PLACES.lines().count() + line);
+
+    for (place, change, at, any) in [
+        (protected("7391"), &in_store[..], line(3), store),
+        (protected("\"\""), &in_store, line(3), store),
+        (protected("\"$\""), &in_store, line(3), store),
+        (protected("[\"redis://10.0.0.7\", 3]"), &in_store, line(3), store),
+        // A password that may be the address.
+        (protected("\"redis://:s3cr3tpw\""), &in_store, line(3), store),
+        (protected("\"redis://10.0.0.7\"\nkey = 3"), &in_store, line(4), store),
+        (protected("\"redis://10.0.0.7\"\nkey = shop"), &in_store, line(4), store),
+        (protected("\"redis://10.0.0.7\"\nkye = \"shop\""), &in_store, line(4), store),
+        (protected("\"redis://10.0.0.7\"\nredis = \"redis://h\""), &in_store, line(4), store),
+        (protected("\"no URL\""), &in_store, "(its `redis` is not a URL of Redis): ".into(), store),
+        (with_file("redsi = \"redis://h\"\nprotected = true\n"), &in_store, line(3), store),
+        (with_file("store = \"redis://h\"\nprotected = true\n"), &in_store, line(3), store),
+        (with_file("redis = 3\nreason = \"required\"\n"), &in_store, line(3), store),
+        // The place may be meant to be protected.
+        (with_file("redis = 3\nprotected = \"yes\"\n"), &in_store, line(3), store),
+        ("[places]\np = true\n".to_owned(), &in_store, line(2), store),
+        ("[places]\np = true\n".to_owned(), &in_file, line(2), file),
+        ("[places.p]\nfile = 3\nprotected = true\n".to_owned(), &in_file, line(2), file),
+        ("[places.p]\nfiles = \"f.toml\"\nprotected = true\n".to_owned(), &in_file, line(2), file),
+        ("[places.p]\nfile = [\"a\", 3]\nprotected = true\n".to_owned(), &in_file, line(2), file),
+        ("[places.p]\nfile = flags.toml\nprotected = true\n".to_owned(), &in_file, line(2), file),
+    ] {
+        let text = match place.starts_with("[places]") {
+            true => PLACES.replace("\n[places.open]", "\n[places]\np = true\n[places.open]"),
+            false => format!("{PLACES}{place}"),
+        };
+        let at = match place.starts_with("[places]") {
+            true => "(flagstaff.toml:3): ".to_owned(),
+            false => at,
+        };
+        world.write("flagstaff.toml", &text);
+        let state = world.state();
+
+        let told = world.run(change);
+
+        assert_eq!(told.code, Refused, "{text}: {}", told.stderr);
+        let expected = format!("error: place `p` cannot be read {at}{any}");
+        assert!(told.stderr.contains(&expected), "{text}: {}", told.stderr);
+        assert!(!told.stderr.contains("s3cr3tpw"), "{}", told.stderr);
+        assert_eq!(world.state(), state, "{text}");
+        let allowed = world.run(&[change, &["-m", "why", "--yes", "--dry-run"]].concat());
+        assert_eq!(allowed.code, Done, "{}", allowed.stderr);
+    }
+    // The store is known where only the file is not, and the reverse.
+    let unclear_file = format!("[places.p]\nfile = 3\nredis = \"redis://127.0.0.1:{port}/1\"\n");
+    world.write("flagstaff.toml", &format!("{PLACES}{unclear_file}protected = true\n"));
+    assert_eq!(world.run(&in_store).code, Done);
+    world.write("flagstaff.toml", &(PLACES.to_owned() + &protected("3")));
+    assert_eq!(world.run(&in_file).code, Done);
+}
+
+/// A developer has no variables of production, and changes a local store without being asked.
+#[test]
+fn a_place_whose_variables_are_not_set_is_left_out_unless_it_is_chosen() {
+    let world = World::new();
+    world.write("flags.toml", FLAGS);
+    let url = format!("redis://:{PASSWORD}@localhost:{}", world.server.port());
+    let redis = "redis://:$PASSWORD@127.0.0.1:$PORT";
+    let place = |file: &str, redis: &str, key: &str| {
+        format!(
+            "[places.production]\nfile = \"{file}\"\nredis = \"{redis}\"\nkey = \"{key}\"\n\
+             protected = true\n"
+        )
+    };
+    for production in [
+        place("x.toml", "redis://:$PASSWORD@127.0.0.1:$NOT_SET", "shop"),
+        place("x.toml", "$NOT_SET", "shop"),
+        place("x.toml", redis, "$NOT_SET"),
+        place("$NOT_SET", redis, "elsewhere"),
+    ] {
+        world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
+
+        let by_place = world.at("open", &["disable", "off"]);
+        let by_key = ["enable", "off", "-f", "conf/flags.toml", "--redis", &url];
+        let by_default_key = world.run(&by_key);
+        let nearest = world.run(&["enable", "off", "--source", "file", "-f", "flags.toml"]);
+        let chosen = world.at("production", &["enable", "off"]);
+
+        for told in [by_place, by_default_key, nearest] {
+            assert_eq!(told.code, Done, "{production}: {}", told.stderr);
+        }
+        let is_refused = chosen.code == Usage && chosen.stderr.contains("`NOT_SET` is not set");
+        assert!(is_refused, "{production}: {}", chosen.stderr);
+    }
+}
+
+#[test]
+fn another_database_is_another_store_and_is_shown() {
+    let world = World::new();
+    let port = world.server.port();
+    let at = |db: u8, rest: &str| {
+        format!(
+            "[places.db{db}]\nfile = \"conf/flags.toml\"\nkey = \"shop\"\n\
+             redis = \"redis://:${{PASSWORD}}@127.0.0.1:$PORT/{db}\"\n{rest}"
+        )
+    };
+    world.write("flagstaff.toml", &[at(0, ""), at(2, "protected = true\n")].concat());
+
+    let zero = world.at("db0", &["enable", "off"]);
+    let guarded = world.at("db2", &["enable", "off"]);
+    let url = format!("redis://:{PASSWORD}@localhost:{port}");
+    let option = |db: &str| {
+        let url = format!("{url}{db}");
+        world.run(&["disable", "off", "--redis", &url, "--key", "shop", "-f", "conf/flags.toml"])
+    };
+
+    assert!(zero.stderr.starts_with(&format!("at db0 (127.0.0.1:{port}, key shop)\n")), "{zero:?}");
+    assert!(guarded.code == Refused && option("/2").code == Refused);
+    assert!(option("").code == Done && option("/1").code == Done);
+    let shown = format!("127.0.0.1:{port}/2");
+    let two = world.at("db2", &["enable", "off", "-m", "why", "--yes", "--wait", "0s"]);
+    assert!(two.stderr.starts_with(&format!("at db2 ({shown}, key shop)\n")), "{}", two.stderr);
+    assert!(two.stderr.contains(&format!("`shop` in Redis at `{shown}`")), "{}", two.stderr);
+    let json = |arguments: &[&str]| -> Value {
+        let told = world.at("db2", &[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&told.stdout).unwrap_or_else(|error| panic!("{error}: {told:?}"))
+    };
+    let changed = json(&["disable", "off", "-m", "why", "--yes"]);
+    for store in [
+        &changed["changes"][0]["store"],
+        &json(&["status"])["store"],
+        &json(&["instances"])["store"],
+    ] {
+        assert_eq!(
+            (&store["address"], &store["database"], &store["key"]),
+            (&shown.as_str().into(), &2.into(), &"shop".into())
+        );
+    }
+    let diff = world.run(&["diff", "--at", "db0", "--at", "db2"]);
+    assert!(diff.stderr.contains(&format!("db2 ({shown}, key shop)")), "{}", diff.stderr);
 }
 
 #[test]
@@ -401,7 +600,7 @@ fn a_mistake_in_another_place_is_a_warning() {
     let at = |place: &str| world.at(place, &["disable", "on", "-m", "why"]);
     let other = "[places.other]\nfile = \"other.toml\"\n";
 
-    for broken in ["protect = true\n", "redis = 3\n", "redis = \"redis://:x@h\"\n", "key = k\n"] {
+    for broken in ["protect = true\n", "protected = 3\n", "redis = \"redis://:x@h\"\n"] {
         world.write("flagstaff.toml", &format!("{PLACES}{other}{broken}"));
 
         let told = at("open");
@@ -557,7 +756,7 @@ fn what_came_out_of_a_variable_is_not_printed() {
     }
     place("redis = \"$WORD\"");
     let failed = told(&["list", "--at", "a"]);
-    assert!(failed.contains("`$WORD` is no URL of Redis"), "{failed}");
+    assert!(failed.contains("`$WORD` is not a URL of Redis"), "{failed}");
     told(&["status", "--at", "a"]);
 }
 

@@ -311,6 +311,90 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
     assert!(!shop.text().contains("[flags.cart]"), "{}", shop.text());
 }
 
+/// Parts of a file that name the flag `e`, and the row of `delete` for each.
+const NAMING: &[(&str, &str)] = &[
+    ("[flags.a]\nrequires = [\"e\"]\n", "flag\ta"),
+    ("[flags.a]\nrequires = [{ flag = \"e\", on = false }]\n", "flag\ta"),
+    ("[flags.a]\nrequires = [{ flag = \"e\", variant = \"x\" }]\nbogus = 1\n", "flag\ta"),
+    ("[flags.a]\nrules = [{ when = { flag = \"e\" }, serve = true }]\n", "flag\ta"),
+    ("[flags.a]\nrules = [{ when = { flag = [\"a2\", \"e\"] }, serve = true }]\n", "flag\ta"),
+    (
+        "[flags.a]\nrules = [{ when = { flag = { flag = \"e\", on = false } }, serve = true }]\n",
+        "flag\ta",
+    ),
+    ("[flags.a]\nrules = [{ unless = { flag = \"e\" }, serve = true }]\n", "flag\ta"),
+    ("[flags.a]\nrules = [{ when = { unless = { flag = \"e\" } }, serve = true }]\n", "flag\ta"),
+    (
+        "[flags.a]\nrules = [{ when = { any = [{ all = [{ not = { flag = 'e' } }] }] }, serve = true }]\n",
+        "flag\ta",
+    ),
+    ("[segments.s]\nwhen = { flag = \"e\" }\n", "segment\ts"),
+    ("[segments.s]\nunless = { any = [{ flag = \"e\" }] }\n", "segment\ts"),
+    ("[segments.s]\nwhen = { flag = \"e\" }\nbogus = 1\n", "segment\ts"),
+    (
+        "[flags.a]\npercentage = 300\nrules = [{ when = { segment = \"s\" }, serve = true }]\n\
+         [segments.s]\nwhen = { flag = \"e\" }\n",
+        "segment\ts",
+    ),
+    ("[environments.p.a]\nrequires = [\"e\"]\n", "flag\ta"),
+    ("[environments.p.a]\nrequires = [\"e\"]\nbogus = 1\n", "flag\ta"),
+    ("[environments.p.a]\nrules = [{ when = { flag = \"e\" }, serve = true }]\n", "flag\ta"),
+    // Mistakes: the flag is needed again once they are fixed.
+    ("[flags.a]\nrequires = \"e\"\n", "flag\ta"),
+    ("[flags.a]\nrules = { when = { flag = \"e\" }, serve = true }\n", "flag\ta"),
+    ("[flags.a]\nrules = [{ when = [{ flag = \"e\" }], serve = true }]\n", "flag\ta"),
+    ("[flags.a]\nwhen = { flag = \"e\" }\n", "flag\ta"),
+];
+
+/// Strings and keys that are equal to the name of the flag, and name something else.
+const NOT_NAMING: &str = "[flags.o]\nowner = \"e\"\ndescription = \"e\"\ntags = [\"e\"]\nsalt = \"e\"\n\
+    bucket_by = \"e\"\ndenied_users = [\"e\"]\nallowed_groups = [\"e\"]\nvariants = { e = 1, f = 1 }\n\
+    metadata = { e = \"e\" }\nrules = [{ name = \"e\", when = { e = \"e\", attributes = { flag = \"e\" } }, serve = \"e\" }]\n\
+    [[flags.o.tests]]\nname = \"e\"\nuser = \"e\"\ngroups = [\"e\"]\nattributes = { e = \"e\" }\nexpect = { variant = \"e\" }\n\
+    [segments.e]\nwhen = { plan = \"e\" }\n[environments.e]\no = { owner = \"e\" }\n";
+
+#[test]
+fn whatever_names_a_flag_keeps_it_and_is_renamed_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+    let run = |arguments: &[&str]| {
+        ran(flagstaff(arguments).current_dir(directory.path()).arg("--no-redis"))
+    };
+    let lower = "[flags]\ne = true\na2 = true\n";
+
+    for (naming, by) in NAMING {
+        let renamed = naming.replace("\"e\"", "\"z\"").replace("'e'", "'z'");
+        for (files, written, is_one) in [
+            (&["-f", "one"][..], "one", true),
+            (&["-f", "lo", "-f", "up"], "up", false),
+            (&["-f", "up", "-f", "lo"], "up", false),
+        ] {
+            let above = if is_one { lower } else { "[flags]\n" };
+            write("lo", lower);
+            write(written, &format!("{above}{naming}"));
+
+            let deleted = run(&[files, &["delete", "e", "--no-refs"]].concat());
+            assert_ends(&deleted, Refused);
+            let expected = format!("e\t{by}\t");
+            assert!(deleted.stdout.contains(&expected), "{naming}: {}", deleted.stdout);
+            assert_eq!(read(written), format!("{above}{naming}"));
+            assert_ends(&run(&[files, &["rename", "e", "z", "--no-refs"]].concat()), Done);
+
+            let above = above.replace("e = ", "z = ");
+            assert_eq!(read(written), format!("{above}{renamed}"), "{naming}");
+            let forced = run(&[files, &["delete", "z", "--no-refs", "--force"]].concat());
+            assert_ends(&forced, Done);
+            let name = by.split('\t').nth(1).unwrap();
+            assert!(forced.stderr.contains(&format!("`{name}` ")), "{naming}: {}", forced.stderr);
+        }
+    }
+    write("one", &format!("{lower}{NOT_NAMING}"));
+    assert_ends(&run(&["-f", "one", "rename", "e", "z", "--no-refs"]), Done);
+    assert_eq!(read("one"), format!("{}{NOT_NAMING}", lower.replace("e = t", "z = t")));
+    assert_ends(&run(&["-f", "one", "delete", "z", "--no-refs"]), Done);
+}
+
 /// The rejected flags require the flag, so they need it again once their mistakes are fixed.
 #[test]
 fn rejected_flags_keep_a_flag_and_are_renamed_with_it() {
@@ -342,6 +426,7 @@ fn rejected_flags_keep_a_flag_and_are_renamed_with_it() {
     }
 }
 
+/// The file has it plainly on, and the override draws.
 #[test]
 fn a_flag_is_salted_for_its_override_too() {
     let shop = Shop::new();
@@ -469,6 +554,19 @@ fn a_deleted_flag_takes_its_override_along_by_option() {
     assert!(shop.run(&["history", "gifts"]).stdout.contains("done"));
 }
 
+/// Without the file, the override would serve no variant of the flag.
+#[test]
+fn a_flag_is_deleted_without_warnings_about_an_override_that_is_right() {
+    let shop = Shop::new();
+    fs::write(shop.path(), "[flags.theme]\nvariants = { light = 1, dark = 1 }\n").unwrap();
+    shop.store("theme", r#"{"serve":"dark"}"#);
+
+    let deleted = shop.run(&["delete", "theme", "--no-refs", "--with-override"]);
+
+    assert_ends(&deleted, Done);
+    assert!(!deleted.stderr.contains("warning"), "{}", deleted.stderr);
+}
+
 #[test]
 fn git_brings_a_deleted_flag_back() {
     let shop = Shop::new();
@@ -516,7 +614,14 @@ fn a_created_flag_is_on_for_no_more_users_than_was_asked_for() {
         (&["--percentage", "5"], "5%"),
         (&["--on"], "on"),
         (&["enabled=false", "percentage=5"], "off"),
-        (&["variants.a=1", "variants.b=1"], "100%, 2 variants"),
+        (&["variants.a=1", "variants.b=1"], "off"),
+        (&["variants.a=1", "variants.b=1", "serve=a"], "off"),
+        (&["variants.a=1", "variants.b=1", "--percentage", "5"], "5%, 2 variants"),
+        (&["variants.a=1", "variants.b=1", "--on"], "100%, 2 variants"),
+        (&["value=3"], "off"),
+        (&["value=3", "enabled=true"], "on"),
+        (&[r#"rules=[{"when":{"plan":"pro"},"serve":true}]"#], "0%, 1 rule"),
+        (&[r#"rules=[{"when":{"plan":"pro"},"serve":true}]"#, "percentage=5"], "5%, 1 rule"),
     ] {
         let created = shop.run(&[&["create", "fresh", "--dry-run"], settings].concat());
 

@@ -97,6 +97,36 @@ fn what_needs_attention_is_the_exit_code() {
 }
 
 #[test]
+fn an_override_that_no_file_declares_is_named_with_the_flag_that_was_meant() {
+    let world = World::new("[flags]\ncheckout = true\nbad = 3\n");
+    for flag in ["chekout", "elsewhere", "checkout", "bad"] {
+        world.server.cli(&["HSET", "feature_flags", flag, "0"]);
+    }
+
+    let list = world.run(&["list"]).stderr;
+    let (code, status) = world.json();
+
+    let misspelled = "no file declares `chekout`, which the store overrides: a flag with a similar name exists: \
+                      `checkout`";
+    assert!(list.contains(&format!("warning: {misspelled}\n")), "{list}");
+    // A flag may be in the store alone.
+    let alone = "no file declares `elsewhere`, which the store overrides";
+    assert!(list.contains(&format!("warning: {alone}\n")), "{list}");
+    assert_eq!(list.matches("no file declares").count(), 2, "{list}");
+    assert_eq!(code, No, "{status}");
+    let attention = status["attention"].as_array().unwrap();
+    assert!(attention.contains(&json!(misspelled)), "{status}");
+    assert!(!status["attention"].to_string().contains("elsewhere"), "{status}");
+    let shown: Vec<_> = status["overrides"].as_array().unwrap().iter().collect();
+    let similar: Vec<_> = shown.iter().map(|it| (&it["flag"], &it["similar"])).collect();
+    assert!(similar.contains(&(&json!("chekout"), &json!("checkout"))), "{status}");
+    assert!(similar.contains(&(&json!("elsewhere"), &Value::Null)), "{status}");
+    // Without a file, nothing is known of what is declared.
+    let without = ran(on(&world.server, &["list", "--no-file"]).current_dir(world.here.path()));
+    assert!(!without.stderr.contains("no file declares"), "{}", without.stderr);
+}
+
+#[test]
 fn a_window_that_has_ended_is_among_the_ends() {
     let world = World::new(
         "[flags]\nover = { active = { until = 2026-01-01 } }\n\

@@ -7,7 +7,7 @@ use std::{
 };
 
 use flagstaff::{
-    Definition, Percentage,
+    Context, Definition, Flags, Memory, Percentage,
     definition::{
         Active, BucketBy, Case, Comparison, Condition, Constant, Field, FlagsFile, InvalidJson,
         Metadata, MetadataValue, OnStale, Operator, Prerequisite, Rollout, Rule, Rules, Serve,
@@ -48,6 +48,32 @@ fn a_member_is_set_removed_or_left_to_lower_sources() {
     expected.denied_users = Setting::Remove;
     assert_eq!(definition, expected);
     assert_eq!(from_json("x", "{}"), Ok(Definition::new()));
+}
+
+/// RFC 7396: `null` removes a member. It is not a value by itself.
+#[tokio::test]
+async fn null_removes_the_value_of_a_variant_and_is_a_value_nowhere() {
+    let declared = r#"{"serve": "x", "variants": {"x": {"value": "X"}, "y": {"value": "Y"}}}"#;
+    let patch = from_json("v", r#"{"variants": {"x": {"value": null}}}"#).unwrap();
+    let flags = Flags::builder()
+        .source(Memory::new().with("v", patch))
+        .source(Memory::new().with("v", from_json("v", declared).unwrap()));
+
+    let flags = flags.start().await.unwrap();
+
+    // A variant without a value has its name as the value.
+    assert_eq!(flags.string("v", &Context::anonymous(), "none").value, "x");
+    let constant = from_json("v", r#"{"value": null}"#).unwrap();
+    assert_eq!(constant.rare().value, Setting::Remove);
+    for within in [
+        json!({ "value": [null] }),
+        json!({ "value": { "a": null } }),
+        json!({ "variants": { "x": { "value": [null] } } }),
+        json!({ "variants": { "x": { "value": { "a": null } } } }),
+    ] {
+        let [problem] = &problems(within.to_string())[..] else { panic!("{within}") };
+        assert!(problem.contains("null"), "{within}: {problem}");
+    }
 }
 
 #[test]

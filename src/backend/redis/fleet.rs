@@ -16,7 +16,7 @@ use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
 use crate::{
     backend::Sink,
     definition::to_json,
-    foreign::warn,
+    foreign::{info, warn},
     model::{Definition, FlagKey},
     serialize::object,
 };
@@ -337,6 +337,7 @@ impl RedisHandle {
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Instant::now();
+        let mut is_denied = false;
         loop {
             let news = async {
                 sleep_until(next).await;
@@ -352,10 +353,20 @@ impl RedisHandle {
             next = Instant::now() + BREATH;
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
             match self.announce_once(sink, revision).await {
+                Ok(()) if is_denied => {
+                    is_denied = false;
+                    info!("this instance is announced to the others from here on");
+                }
                 Ok(()) => {}
+                // The right may be granted later, so heartbeats go on. Changes do not: the server logs each command
+                // that it denies.
                 Err(error) if error.kind() == RedisErrorKind::Permission => {
-                    warn!(%error, "this instance is not announced to the others");
-                    return;
+                    if !is_denied {
+                        warn!(%error, "this instance is not announced to the others");
+                    }
+                    is_denied = true;
+                    next = Instant::now() + HEARTBEAT;
+                    continue;
                 }
                 // The session reports the failure.
                 Err(_) => continue,

@@ -133,7 +133,7 @@ impl RedisHandle {
     }
 
     /// Returns the address of the server, or of the nodes or sentinels by which it is found,
-    /// without users and passwords.
+    /// without users and passwords. The [database](Self::database) is part of it unless it is 0.
     ///
     /// # Example
     ///
@@ -141,13 +141,31 @@ impl RedisHandle {
     /// use flagstaff::Redis;
     ///
     /// let redis = Redis::open("redis://:secret@127.0.0.1:6379/")?.key("shop").handle();
+    /// let second = Redis::open("redis://127.0.0.1/2")?.handle();
     ///
     /// assert_eq!((&*redis.address(), redis.key()), ("127.0.0.1:6379", "shop"));
+    /// assert_eq!(second.address(), "127.0.0.1:6379/2");
     /// # Ok::<(), flagstaff::source::InvalidRedis>(())
     /// ```
     #[must_use]
     pub fn address(&self) -> String {
         self.settings.target.to_string()
+    }
+
+    /// Returns the number of the database on the server, which is 0 unless the URL names another.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Redis;
+    ///
+    /// assert_eq!(Redis::open("redis://127.0.0.1/2")?.handle().database(), 2);
+    /// assert_eq!(Redis::open("redis://127.0.0.1")?.handle().database(), 0);
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
+    /// ```
+    #[must_use]
+    pub fn database(&self) -> i64 {
+        self.settings.target.database()
     }
 
     /// Returns the key of the hash, or the prefix of the keys in the layout with a key per flag.
@@ -394,6 +412,10 @@ impl Backend for RedisHandle {
 
     fn kind(&self) -> SourceKind {
         SourceKind::Redis
+    }
+
+    fn location(&self) -> Option<String> {
+        Some(format!("{}, key {}", self.address(), self.key()))
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

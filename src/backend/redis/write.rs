@@ -749,6 +749,10 @@ impl RedisHandle {
     }
 
     /// Looks for a change in the log whose answer did not come. The change is never sent again.
+    ///
+    /// A change that is not among the latest 64 of the flag is unconfirmed. It is never reported as
+    /// not made: it may be older than these, it may still wait at the server, or the log may not be
+    /// readable. So the bound costs certainty, and cannot give a wrong result.
     async fn settle(&self, token: &str, flag: &str, told: RedisError) -> Result<Outcome, Refusal> {
         // Other writers may have changed the flag since.
         let logged = self.entries(Some(flag), 64).await.unwrap_or_default();

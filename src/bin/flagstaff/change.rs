@@ -43,7 +43,7 @@ pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     both::BothArgs,
     entries::{grown_from, store_now},
-    file::{edit, tell_of_environments},
+    file::{Edit, edit, tell_of_environments},
     rehearsal::Rehearsal,
     stored::Stored,
     wait::store,
@@ -62,7 +62,7 @@ use crate::{
     guard::{self, Leave, Target},
     name,
     output::Listing,
-    places,
+    place,
     session::Session,
     similar,
     text::clean,
@@ -82,6 +82,7 @@ pub(crate) async fn finish(
         lasting: None,
         end: OnceCell::new(),
         if_rev: None,
+        is_new: false,
     };
     perform(session, redis, names, &act, args, None).await
 }
@@ -96,6 +97,8 @@ struct Override<'a> {
     /// The end, which is the same in the rehearsal and in the store.
     end: OnceCell<SystemTime>,
     if_rev: Option<u64>,
+    /// True if the flag may be new.
+    is_new: bool,
 }
 
 /// The time for which a change that depends on the value before is retried, while others change
@@ -112,12 +115,13 @@ pub(crate) async fn change(
 ) -> Result<ExitCode, Failure> {
     if of.target.source == Source::File {
         of.refuse_end_in_a_file()?;
-        return file::change(session, names, change, args, &of.target).await;
+        return file::change(session, names, change, args, of).await;
     }
     let if_rev = of.target.if_rev;
     let lasting = of.lasting(SystemTime::now())?;
     let redis = &session.place.redis_to_change()?;
-    let act = Override { redis, change, args, lasting, end: OnceCell::new(), if_rev };
+    let end = OnceCell::new();
+    let act = Override { redis, change, args, lasting, end, if_rev, is_new: of.new };
     perform(session, redis, names, &act, args, if_rev).await
 }
 
@@ -230,7 +234,8 @@ impl Act for Override<'_> {
     fn unknown(&self) -> Unknown {
         match self.change {
             Change::Unset | Change::Finish => Unknown::Warn,
-            _ => Unknown::Refuse,
+            _ if self.is_new => Unknown::Accept,
+            _ => Unknown::RefuseUnlessNew,
         }
     }
 
@@ -268,7 +273,7 @@ pub(crate) async fn perform(
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
     act.begin(store_now(&flags));
-    told::refuse_unknown(session, redis, &flags, names, act, args).await?;
+    told::refuse_unknown(session, redis, &flags, names, act).await?;
 
     let mut effects = Vec::new();
     for name in names {
@@ -435,7 +440,7 @@ fn tell<'a>(
 ) -> Result<(), Failure> {
     let rows: Vec<_> = effects.map(|(effect, revision)| effect.row(revision, is_dry_run)).collect();
     if output.is_json() {
-        let store = json!({ "address": redis.address(), "key": places::shown(redis.key()) });
+        let store = place::store_json(redis);
         let waited = waited.map(Waited::json);
         let rows = rows.into_iter().map(|mut row| {
             row.json["place"] = json!(place.name());

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     failure::Failure,
-    place::{Care, Place},
+    place::{Care, Place, Sharer},
     session::Session,
     style::{HEADER, painted},
     text::{clean, count},
@@ -27,7 +27,7 @@ pub(crate) struct Leave {
 /// The options of commands that change a file, for places that ask.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GuardArgs {
-    /// Reason, for a place that requires one
+    /// Reason, for a place that requires one; only printed
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Do not ask for confirmation in a protected place
@@ -63,8 +63,8 @@ impl Target<'_> {
     /// Returns what a change needs. A store or a file is as protected as the strictest place that has it, however it is
     /// reached.
     fn guard(self, chosen: &Place) -> Guard {
-        let by_file = |path| (chosen.guards_of_file(path), ", and this is a file of it");
-        let by_store = || (chosen.guards_of_store(), ", and this is its store");
+        let by_file = |path| (chosen.guards_of_file(path), Part::File);
+        let by_store = || (chosen.guards_of_store(), Part::Store);
         let others = match self {
             // Nothing is stricter.
             _ if chosen.care() == Care::Protected => Vec::new(),
@@ -72,12 +72,16 @@ impl Target<'_> {
             Self::File(path) => vec![by_file(path)],
             Self::Both(path) => vec![by_file(path), by_store()],
         };
-        let others = others.into_iter().flat_map(|(others, why)| {
-            others.into_iter().map(move |place| Guard { care: place.care(), place, why })
+        let others = others.into_iter().flat_map(|(others, part)| {
+            others.into_iter().map(move |Sharer { place, doubt }| {
+                let care = place.care();
+                Guard { care, place, shared: Some(part), doubt }
+            })
         });
-        let own = Guard { care: chosen.care(), place: chosen.clone(), why: "" };
-        // Of several, the first.
-        others.fold(own, |strictest, other| match other.care > strictest.care {
+        let own = Guard { care: chosen.care(), place: chosen.clone(), shared: None, doubt: None };
+        // Of several, the first one that is known to have it.
+        let strictness = |guard: &Guard| (guard.care, guard.doubt.is_none());
+        others.fold(own, |strictest, other| match strictness(&other) > strictness(&strictest) {
             true => other,
             false => strictest,
         })
@@ -90,7 +94,16 @@ struct Guard {
     /// The place that asks for it.
     place: Place,
     /// The part that the place has in common with the chosen one, if it is another.
-    why: &'static str,
+    shared: Option<Part>,
+    /// The reason why the place may only have it.
+    doubt: Option<String>,
+}
+
+/// A part that two places have in common.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Store,
+    File,
 }
 
 impl Guard {
@@ -99,9 +112,25 @@ impl Guard {
         self.care >= Care::InDoubt
     }
 
+    /// The part of the sentence that names the part in common.
+    fn why(&self) -> &'static str {
+        match self.shared {
+            Some(Part::Store) => ", and this is its store",
+            Some(Part::File) => ", and this is a file of it",
+            None => "",
+        }
+    }
+
     /// The sentence on what a change needs.
     fn sentence(&self) -> String {
-        let (place, why) = (named(&self.place), self.why);
+        let (place, why) = (named(&self.place), self.why());
+        if let Some(doubt) = &self.doubt {
+            let any = match self.shared {
+                Some(Part::File) => "any file may be one of it",
+                _ => "any store may be its store",
+            };
+            return format!("{place} cannot be read ({}): {any}", clean(doubt));
+        }
         match self.care {
             Care::InDoubt if self.place.name().is_none() => {
                 "flagstaff.toml cannot be used, so this may be a protected place".to_owned()
@@ -129,9 +158,12 @@ fn refuse_without(guard: &Guard, wish: Wish<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     let sentence = match guard.care {
+        _ if guard.doubt.is_some() => {
+            format!("{}, so each change needs a reason", guard.sentence())
+        }
         Care::InDoubt => format!("{}: each change needs a reason", guard.sentence()),
         _ => {
-            let (place, why) = (named(&guard.place), guard.why);
+            let (place, why) = (named(&guard.place), guard.why());
             format!("{place} needs a reason for each change{why}")
         }
     };

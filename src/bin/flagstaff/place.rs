@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Env, File, Flags, Redis,
+    Backend, Context, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{
         Definitions, Diagnostic, FlagsFile, Severity, UnknownEnvironment, places::PlaceValue,
@@ -22,6 +22,7 @@ use flagstaff::{
     },
     write::LogEntry,
 };
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
@@ -110,6 +111,14 @@ pub(crate) enum Care {
     InDoubt,
     /// A typed name and a reason.
     Protected,
+}
+
+/// A place that asks before changes, and has a store or a file of another one.
+#[derive(Debug)]
+pub(crate) struct Sharer {
+    pub(crate) place: Place,
+    /// The reason why the place may only have it: its own cannot be read.
+    pub(crate) doubt: Option<String>,
 }
 
 /// A flags.toml that was read.
@@ -356,21 +365,41 @@ impl Place {
         has(&self.paths(), path)
     }
 
-    /// Returns the other places that ask before changes and have the store of this one.
-    pub(crate) fn guards_of_store(&self) -> Vec<Self> {
+    /// Returns the other places that ask before changes and have the store of this one. One whose store cannot be read
+    /// may have any.
+    ///
+    /// A place whose store is named by a variable without a value is left out. Otherwise a developer without that
+    /// variable would be asked about each change of a local store.
+    pub(crate) fn guards_of_store(&self) -> Vec<Sharer> {
         let own = self.redis().ok().flatten().map(|redis| redis.handle());
-        let has_it = |other: &Self| {
-            let redis = other.redis().ok().flatten().map(|redis| redis.handle());
-            redis
-                .zip(own.as_ref())
-                .is_some_and(|(redis, own)| redis.is_same_store_by(own, host::is_same))
+        let shared = |place: Self| {
+            let chosen = &place.chosen;
+            let is_left_out =
+                ["sentinel", "key", "key_prefix"].iter().any(|setting| chosen.is_unset(setting));
+            let redis = place.redis().map(|redis| redis.map(|redis| redis.handle()));
+            let has_it = matches!((&redis, &own), (Ok(Some(redis)), Some(own))
+                if !is_left_out && redis.is_same_store_by(own, host::is_same));
+            if has_it {
+                return Some(Sharer { place, doubt: None });
+            }
+            let is_invalid = redis.is_err() && !is_left_out;
+            let doubt = chosen.doubt_of_store().or(is_invalid.then(|| chosen.doubt_of_urls()))?;
+            Some(Sharer { place, doubt: Some(doubt) })
         };
-        self.guards().filter(has_it).collect()
+        self.guards().filter_map(shared).collect()
     }
 
-    /// Returns the other places that ask before changes and have a flag file.
-    pub(crate) fn guards_of_file(&self, path: &Path) -> Vec<Self> {
-        self.guards().filter(|other| has(&other.guarded_files(), path)).collect()
+    /// Returns the other places that ask before changes and have a flag file. One whose files cannot be read may have
+    /// any, unless a variable without a value names them.
+    pub(crate) fn guards_of_file(&self, path: &Path) -> Vec<Sharer> {
+        let shared = |place: Self| {
+            if has(&place.guarded_files(), path) {
+                return Some(Sharer { place, doubt: None });
+            }
+            let doubt = place.chosen.doubt_of_file()?;
+            Some(Sharer { place, doubt: Some(doubt) })
+        };
+        self.guards().filter_map(shared).collect()
     }
 
     /// The other places that ask before changes, without any options.
@@ -383,7 +412,7 @@ impl Place {
     /// directory of flagstaff.toml. One that is not there yet is where `init` makes it.
     fn guarded_files(&self) -> Vec<PathBuf> {
         let named = self.named_files();
-        if !named.is_empty() {
+        if !named.is_empty() || self.chosen.is_unset("file") {
             return named;
         }
         let nearest_from = |directory: &Path| {
@@ -664,6 +693,30 @@ impl Place {
         }
     }
 
+    /// Returns the stored overrides of flags that no file declares, each with the flag of a similar name, if one is
+    /// declared. Without a flag file there are none.
+    pub(crate) async fn undeclared(
+        &self,
+        flags: &Flags,
+        output: &Output,
+    ) -> Vec<(String, Option<String>)> {
+        let drift = flags.drift().into_iter().filter(|it| it.is_undeclared());
+        let keys: Vec<_> =
+            drift.map(|it| it.key).filter(|key| self.mistake(key).is_none()).collect();
+        if keys.is_empty() || self.path().is_none() {
+            return Vec::new();
+        }
+        let declared = self.without_store().flags_in_silence(&output.repeated(), None).await;
+        let Ok(declared) = declared else { return Vec::new() };
+        let snapshot = declared.snapshot();
+        let similar = |key: &String| snapshot.explain(&**key, &Context::anonymous()).similar;
+        let with_similar = |key: String| {
+            let similar = similar(&key);
+            (key, similar)
+        };
+        keys.into_iter().map(with_similar).collect()
+    }
+
     /// Returns all sources merged, as of an instant; now if there is none.
     pub(crate) async fn flags_at(
         &self,
@@ -802,7 +855,8 @@ impl Place {
             return Ok(None);
         }
         let flags = self.start(self.sources(files.iter().map(Once::file))?).await?;
-        tell_failures(&flags, output);
+        // Their values mean something else beside the file, so warnings about them would be wrong.
+        tell_failing_sources(&flags, output);
         Ok(Some(flags))
     }
 
@@ -922,6 +976,15 @@ fn environment(name: &str) -> Result<String, &'static str> {
     }
 }
 
+/// The store, for programs.
+pub(crate) fn store_json(redis: &RedisHandle) -> Value {
+    json!({
+        "address": redis.address(),
+        "database": redis.database(),
+        "key": places::shown(redis.key()),
+    })
+}
+
 fn no_store() -> Failure {
     Failure::usage("this needs a store, and none is named")
 }
@@ -941,14 +1004,19 @@ pub(crate) fn has(files: &[PathBuf], path: &Path) -> bool {
     files.iter().any(|file| real(file).as_ref() == Some(&path))
 }
 
-/// Prints the errors of sources, such as overrides that cannot be read.
+/// Prints the errors of sources, and the warnings about their values.
 fn tell_failures(flags: &Flags, output: &Output) {
+    tell_failing_sources(flags, output);
+    tell_warnings(flags, output);
+}
+
+/// Prints the errors of sources, such as overrides that cannot be read.
+fn tell_failing_sources(flags: &Flags, output: &Output) {
     let failing =
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
     for error in failing.filter_map(|source| source.last_error) {
         output.warning(places::shown_keys(&error.to_string()));
     }
-    tell_warnings(flags, output);
 }
 
 /// Warns of values that have another effect than their writers may expect.

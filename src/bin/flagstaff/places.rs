@@ -7,9 +7,9 @@ use std::{
 };
 
 use flagstaff::definition::{
-    Diagnostics,
+    Diagnostics, Severity,
     edit::TextFile,
-    places::{PlaceSettings, PlacesFile},
+    places::{LeftOut, LeftOutBecause, PlaceSettings, PlacesFile},
 };
 
 pub(crate) use crate::shown::{shown, shown_keys, shown_path};
@@ -35,6 +35,12 @@ pub(crate) struct Chosen {
     pub(crate) is_in_doubt: bool,
     /// The other places that ask before changes.
     pub(crate) guards: Vec<Chosen>,
+    /// The settings that cannot be read or have no value, if this is one of the guards.
+    left_out: Vec<LeftOut>,
+    /// The line of its first mistake, if this is one of the guards and has one.
+    mistake: Option<usize>,
+    /// The path of `flagstaff.toml`, for people.
+    path: String,
 }
 
 /// The settings of the place that options replace.
@@ -85,7 +91,7 @@ impl Chosen {
             tell_elsewhere(&places.diagnostics_elsewhere(name), output);
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
-        let guards = guards(&places, name, &directory);
+        let guards = guards(&places, &shown, name, &directory);
         let places = given.keys.iter().fold(places, |places, key| places.without(key));
         let (settings, unset) = match resolve(&places, name) {
             _ if is_in_doubt => (Some(places.readable(name, variable::value)), None),
@@ -107,9 +113,41 @@ impl Chosen {
             return Err(unknown(&places, name.unwrap_or_default(), &shown));
         };
         let name = name.map(str::to_owned);
-        let chosen = Self { name, settings, directory, unset, is_in_doubt, guards };
+        let chosen =
+            Self { name, settings, directory, unset, is_in_doubt, guards, ..Self::default() };
         chosen.note_values();
         Ok(chosen)
+    }
+
+    /// Returns the reason why any store may be that of the place, if its own cannot be read.
+    pub(crate) fn doubt_of_store(&self) -> Option<String> {
+        self.doubt(&OF_THE_STORE)
+    }
+
+    /// Returns the reason why any flag file may be one of the place, if its own cannot be read.
+    pub(crate) fn doubt_of_file(&self) -> Option<String> {
+        self.doubt(&["file"])
+    }
+
+    fn doubt(&self, settings: &[&str]) -> Option<String> {
+        let is_hidden =
+            |it: &&LeftOut| it.because == LeftOutBecause::Mistake && settings.contains(&it.setting);
+        let hidden = self.left_out.iter().find(is_hidden)?;
+        Some(format!("{}:{}", self.path, hidden.location.line))
+    }
+
+    /// Returns the reason why a URL of the place is not one.
+    pub(crate) fn doubt_of_urls(&self) -> String {
+        match self.mistake {
+            Some(line) => format!("{}:{line}", self.path),
+            None => "its `redis` is not a URL of Redis".to_owned(),
+        }
+    }
+
+    /// Returns true if a setting names an environment variable that is not set.
+    pub(crate) fn is_unset(&self, setting: &str) -> bool {
+        let is_unset = |it: &LeftOut| it.because == LeftOutBecause::UnsetVariable;
+        self.left_out.iter().any(|it| is_unset(it) && it.setting == setting)
     }
 
     /// Returns the paths of the flag files, the weakest first.
@@ -164,14 +202,21 @@ fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
 
 /// Returns the places but the chosen one that ask before changes, with as much as can be read of them. One with
 /// mistakes may be meant to.
-fn guards(places: &PlacesFile, chosen: Option<&str>, directory: &Path) -> Vec<Chosen> {
+fn guards(places: &PlacesFile, shown: &str, chosen: Option<&str>, directory: &Path) -> Vec<Chosen> {
     let names = [None].into_iter().chain(places.names().map(Some));
-    let others = names.filter(|name| *name != chosen).map(|name| Chosen {
-        name: name.map(str::to_owned),
-        settings: places.readable(name, variable::value),
-        directory: directory.to_owned(),
-        is_in_doubt: name.is_some() && places.diagnostics_of(name).has_errors(),
-        ..Chosen::default()
+    let others = names.filter(|name| *name != chosen).map(|name| {
+        let diagnostics = places.diagnostics_of(name);
+        let mut errors = diagnostics.iter().filter(|it| it.severity == Severity::Error);
+        Chosen {
+            name: name.map(str::to_owned),
+            settings: places.readable(name, variable::value),
+            directory: directory.to_owned(),
+            is_in_doubt: name.is_some() && diagnostics.has_errors(),
+            mistake: errors.next().map(|it| it.location.line),
+            left_out: places.left_out(name, variable::value),
+            path: shown.to_owned(),
+            ..Chosen::default()
+        }
     });
     let asks = |it: &Chosen| it.is_in_doubt || it.settings.protected || it.settings.requires_reason;
     others.filter(asks).collect()

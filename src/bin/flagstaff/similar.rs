@@ -4,6 +4,17 @@ use flagstaff::{Context, Snapshot};
 
 use crate::{output::Output, text::clean};
 
+/// The sentence on an override of a flag that no file declares.
+pub(crate) fn undeclared(flag: &str, similar: Option<&str>) -> String {
+    let sentence = format!("no file declares `{}`, which the store overrides", clean(flag));
+    match similar {
+        Some(similar) => {
+            format!("{sentence}: a flag with a similar name exists: `{}`", clean(similar))
+        }
+        None => sentence,
+    }
+}
+
 /// Hints at a flag with a similar name, if no source has this one.
 pub(crate) fn hint(snapshot: &Snapshot, flag: &str, output: &Output) {
     if let Some(similar) = snapshot.explain(flag, &Context::anonymous()).similar {

@@ -326,7 +326,8 @@ impl Document {
             let flags = self.outside.flags_of(part);
             flags.good.contains_key(key) || flags.rejected.contains(key)
         };
-        let is_named_alone = !is_pinned && !self.needing(old).is_empty() && !has(None, old);
+        let is_named_alone =
+            !is_pinned && !has(None, old) && !references(self.text(), old).is_empty();
         let is_in_environment =
             parts.iter().any(|part| has(part.as_deref(), old)) && !has(None, old);
         if !is_in_environment && !is_named_alone {
@@ -381,7 +382,10 @@ impl Document {
     }
 
     /// Returns the flags of the file that need a flag, including rejected ones: they require it, or
-    /// one of their conditions names it.
+    /// one of their conditions names it, also by a segment.
+    ///
+    /// A segment that names the flag is not among them, and no flag may use the segment:
+    /// [`references`] finds it.
     ///
     /// # Example
     ///
@@ -400,12 +404,13 @@ impl Document {
         let parts = self.parts();
         let flags =
             parts.iter().flat_map(|part| self.outside.flags_of(part.as_deref()).good.iter());
-        let needing =
-            flags.filter(|(key, other)| *key != flag && rename::names(&settings(other), flag));
+        let needing = flags.filter(|(_, other)| other.needs().iter().any(|it| it.flag == flag));
         let mut needing: BTreeSet<_> = needing.map(|(key, _)| key.to_owned()).collect();
         // Rejected flags have no settings, and need the flag again once their mistake is fixed.
         needing.extend(references(self.text(), flag).into_iter().filter_map(|it| match it.by {
-            Referrer::Requires(other) | Referrer::Rule { flag: other, .. } => Some(other),
+            Referrer::Requires(other)
+            | Referrer::Rule { flag: other, .. }
+            | Referrer::Misplaced(other) => Some(other),
             Referrer::Segment(_) => None,
         }));
         needing.remove(flag);

@@ -1,28 +1,32 @@
 //! Renames a flag, wherever the text of a file names it.
 
 use serde_json::{Map, Value};
-use toml::de::DeValue;
 
 use super::{
     layout::{Content, Key, Kind, Node, Statement, Step},
     splice::{Edit, Text},
 };
-use crate::{definition::written::toml_key, text::Untrusted};
+use crate::{
+    definition::{references, written::toml_key},
+    text::Untrusted,
+};
 
 /// The tables whose members are flags: the declared flags, and those of each environment.
 const FLAGS: &str = "flags";
 const ENVIRONMENTS: &str = "environments";
-const SEGMENTS: &str = "segments";
 
-/// Writes `new` in the place of `old`: as the name of the flag in each table of flags, in
-/// `requires`, and in conditions that name the flag. Nothing else changes, so comments and layout
-/// stay.
+/// Writes `new` in the place of `old`: as the name of the flag in each table of flags, and in all
+/// [references]. Nothing else changes, so comments and layout stay.
 pub(super) fn rename(text: &mut Text, old: &str, new: &str) {
     let mut renaming = Renaming { text, old, new, edits: Vec::new() };
     for statement in renaming.text.statements() {
         renaming.statement(statement);
     }
-    let edits = renaming.edits;
+    let mut edits = renaming.edits;
+    edits.extend(references(text.as_str(), old).into_iter().map(|reference| {
+        let written = text.source(reference.span.clone());
+        (reference.span, like(written, new))
+    }));
     text.apply(edits);
 }
 
@@ -56,12 +60,6 @@ pub(super) fn renamed(settings: &Map<String, Value>, old: &str, new: &str) -> Ma
     settings.iter().map(member).collect()
 }
 
-/// Returns `true` if settings of a flag name the given flag.
-pub(super) fn names(settings: &Map<String, Value>, flag: &str) -> bool {
-    // Flag keys are not empty, so an empty name always differs.
-    renamed(settings, flag, "") != *settings
-}
-
 struct Renaming<'t> {
     text: &'t Text,
     old: &'t str,
@@ -92,34 +90,17 @@ impl Renaming<'_> {
         }
     }
 
+    /// Renames the keys of an inline table, and of those within it.
     fn node(&mut self, node: &Node, path: &mut Vec<Step>) {
-        match &node.content {
-            Content::Scalar => {
-                if in_flag(path).is_some_and(is_reference)
-                    && self.string(node).as_deref() == Some(self.old)
-                {
-                    let written = self.text.source(node.span.clone());
-                    self.edits.push((node.span.clone(), like(written, self.new)));
-                }
+        let Content::Table(items) = &node.content else { return };
+        for item in items {
+            let above = path.len();
+            for key in &item.keys {
+                path.push(Step::Key(key.name.clone()));
+                self.key(key, path);
             }
-            Content::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    path.push(Step::Index(index));
-                    self.node(&item.value, path);
-                    path.pop();
-                }
-            }
-            Content::Table(items) => {
-                for item in items {
-                    let above = path.len();
-                    for key in &item.keys {
-                        path.push(Step::Key(key.name.clone()));
-                        self.key(key, path);
-                    }
-                    self.node(&item.value, path);
-                    path.truncate(above);
-                }
-            }
+            self.node(&item.value, path);
+            path.truncate(above);
         }
     }
 
@@ -132,12 +113,6 @@ impl Renaming<'_> {
             };
             self.edits.push((key.span.clone(), key_like));
         }
-    }
-
-    /// Returns the content of a string; `None` for any other value.
-    fn string(&self, node: &Node) -> Option<String> {
-        let value = DeValue::parse(self.text.source(node.span.clone())).ok()?;
-        value.get_ref().as_str().map(str::to_owned)
     }
 }
 
@@ -159,18 +134,8 @@ fn is_name(path: &[Step]) -> bool {
     }
 }
 
-/// Returns the steps behind the name of a flag in a path from the top of the file. A segment has
-/// the same conditions as a rule.
-fn in_flag(path: &[Step]) -> Option<&[Step]> {
-    match path {
-        [Step::Key(table), _, rest @ ..] if table == FLAGS || table == SEGMENTS => Some(rest),
-        [Step::Key(table), _, _, rest @ ..] if table == ENVIRONMENTS => Some(rest),
-        _ => None,
-    }
-}
-
-/// Returns `true` if a string at this place in a flag, or in a segment, is the name of another
-/// flag.
+/// Returns `true` if a string at this place in the settings of a flag is the name of another flag.
+/// Settings have no mistakes, and their segments are written out.
 fn is_reference(place: &[Step]) -> bool {
     let name = |step: &Step| match step {
         Step::Key(name) => Some(name.clone()),
@@ -180,17 +145,18 @@ fn is_reference(place: &[Step]) -> bool {
     let keys: Vec<_> = keys.iter().map(String::as_str).collect();
     match &*keys {
         ["requires"] | ["requires", "flag"] => true,
-        ["rules", condition @ ..] | condition => {
+        ["rules", condition @ ..] => {
             let (Some((first, inner)), Some(at)) =
                 (condition.split_first(), condition.iter().position(|key| *key == "flag"))
             else {
                 return false;
             };
             // Any other path leads to an attribute and its operand.
-            let is_nesting = |key: &&str| matches!(*key, "all" | "any" | "not" | "unless" | "when");
+            let is_nesting = |key: &&str| matches!(*key, "all" | "any" | "not" | "unless");
             matches!(*first, "when" | "unless")
                 && inner.iter().take(at.saturating_sub(1)).all(is_nesting)
                 && matches!(&condition[at + 1..], [] | ["flag"])
         }
+        _ => false,
     }
 }

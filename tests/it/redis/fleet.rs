@@ -336,6 +336,30 @@ async fn clones_of_a_configuration_share_nothing() {
 }
 
 #[tokio::test]
+async fn a_right_to_announce_that_is_granted_later_is_used_without_a_restart() {
+    let server = Server::start();
+    server
+        .cli(&["ACL", "SETUSER", "web", "on", ">secret", "~*", "&*", "+@all", "-evalsha", "-eval"]);
+    let url = server.url().replace("redis://", "redis://web:secret@");
+    let watching = redis(&server, "watching");
+    let web = patient(&url).instance("web");
+    let _flags = Flags::builder().source(web).max_wait(BOUND).start().await.unwrap();
+    let denied = || server.cli(&["ACL", "LOG"]).contains("evalsha");
+    timeout(BOUND, async {
+        while !denied() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("it tries");
+
+    server.cli(&["ACL", "SETUSER", "web", "+evalsha", "+eval"]);
+
+    let announced = fleet(&watching, 1).await;
+    assert_eq!(announced.instances[0].name, "web");
+}
+
+#[tokio::test]
 async fn evaluated_flags_are_reported_to_the_store() {
     let server = Server::start();
     let one = redis(&server, "one");

@@ -48,11 +48,16 @@ impl fmt::Display for Target {
         let nodes = match &self.servers {
             Servers::Nodes(nodes) => nodes,
             Servers::Sentinels(sentinels) => {
-                write!(f, "master {} of sentinels ", sentinels.name)?;
+                write!(f, "master {}", sentinels.name)?;
+                match sentinels.master.login.db() {
+                    0 => {}
+                    database => write!(f, "/{database}")?,
+                }
+                f.write_str(" of sentinels ")?;
                 &sentinels.nodes
             }
         };
-        let addresses: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
+        let addresses: Vec<_> = nodes.iter().map(Node::to_string).collect();
         f.write_str(&addresses.join(", "))
     }
 }
@@ -77,6 +82,14 @@ impl Target {
                     && shared(&own.nodes, &others.nodes)
             }
             _ => false,
+        }
+    }
+
+    /// Returns the number of the database. A cluster has only 0.
+    pub(super) fn database(&self) -> i64 {
+        match &self.servers {
+            Servers::Nodes(nodes) => nodes.first().map_or(0, |node| node.login.db()),
+            Servers::Sentinels(sentinels) => sentinels.master.login.db(),
         }
     }
 

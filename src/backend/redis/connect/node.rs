@@ -95,6 +95,20 @@ fn is_loopback(host: &str) -> bool {
         || address.is_ok_and(|it| it.to_canonical().is_loopback())
 }
 
+/// Prints the address, and the number of the database unless it is 0: two databases of a server are
+/// two stores.
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)?;
+        // As the URL has it.
+        match (self.login.db(), &self.address) {
+            (0, _) => Ok(()),
+            (database, Address::Tcp { .. }) => write!(f, "/{database}"),
+            (database, Address::Unix(_)) => write!(f, "?db={database}"),
+        }
+    }
+}
+
 impl Node {
     /// Returns `true` if both have the same database of the same server.
     pub(super) fn is_same_server(
@@ -179,6 +193,8 @@ mod tests {
         let node = parse("valkey://ana:p%40ss%2Fw%3Ard@[::1]/3");
 
         assert_eq!(node.address.to_string(), "[::1]:6379");
+        assert_eq!(node.to_string(), "[::1]:6379/3");
+        assert_eq!(parse("redis://host/0").to_string(), "host:6379");
         assert_eq!(node.login.username(), Some("ana"));
         assert_eq!(node.login.password(), Some("p@ss/w:rd"));
         assert_eq!((node.login.db(), node.tls), (3, false));
@@ -191,6 +207,7 @@ mod tests {
             let node = parse(&format!("{scheme}:///run/redis.sock?db=2&user=ana&pass=secret"));
 
             assert_eq!(node.address, Address::Unix("/run/redis.sock".into()));
+            assert_eq!(node.to_string(), "/run/redis.sock?db=2");
             assert_eq!((node.login.username(), node.login.db()), (Some("ana"), 2));
         }
     }

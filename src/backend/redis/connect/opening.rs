@@ -16,7 +16,7 @@ pub(super) struct Opening<'a> {
 impl Opening<'_> {
     pub(super) fn place(&self, node: &Node) -> Place {
         Place {
-            node: node.address.to_string().into(),
+            node: node.to_string().into(),
             user: node.login.username().map(Into::into),
             key: self.key.into(),
         }

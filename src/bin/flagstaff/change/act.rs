@@ -66,10 +66,12 @@ pub(crate) trait Act {
 /// The treatment of a flag that no source and no instance has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// The name is wrong, unless the flag is meant to be new.
+    /// The name is wrong.
     Refuse,
+    /// The name is wrong, unless `--new` is given.
+    RefuseUnlessNew,
     Warn,
-    /// The name is from the log.
+    /// The name is from the log, or that of a new flag.
     Accept,
 }
 

@@ -12,7 +12,7 @@ use crate::{failure::Failure, guard::Wish, number, output::Output, time, variabl
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct ChangeArgs {
-    /// Reason, for the log of the store
+    /// Reason, for the log of the store; a file has none
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Author of the change [default: FLAGSTAFF_AUTHOR, else USER]
@@ -27,9 +27,6 @@ pub(crate) struct ChangeArgs {
     /// Wait up to this long for every instance to apply the change
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     pub(super) wait: Option<Duration>,
-    /// Allow a flag that no source and no instance has
-    #[arg(long)]
-    pub(super) new: bool,
     /// Refuse to store JSON, which other languages read as off
     #[arg(long)]
     pub(super) plain: bool,
@@ -60,6 +57,9 @@ pub(crate) struct OverrideArgs {
     /// End the whole override after this long
     #[arg(long = "for", value_name = "TIME", value_parser = time::lasting)]
     lasting: Option<Duration>,
+    /// Allow a flag that no source and no instance has
+    #[arg(long)]
+    pub(super) new: bool,
     #[command(flatten)]
     pub(super) target: TargetArgs,
 }
@@ -81,7 +81,7 @@ pub(crate) enum Source {
 impl ChangeArgs {
     /// The options that a change of a file has.
     pub(crate) fn of_a_file(reason: Option<String>, dry_run: bool, yes: bool) -> Self {
-        Self { reason, by: None, dry_run, yes, wait: None, new: true, plain: false }
+        Self { reason, by: None, dry_run, yes, wait: None, plain: false }
     }
 
     /// Returns the author of the change.
@@ -130,7 +130,7 @@ pub(super) fn author(named: Option<&String>) -> Option<String> {
 impl OverrideArgs {
     /// The reason why a change cannot end, for changes that leave no override.
     pub(crate) fn unending(target: TargetArgs) -> Self {
-        Self { lasting: None, target }
+        Self { lasting: None, new: false, target }
     }
 
     /// The time for which the override lasts.

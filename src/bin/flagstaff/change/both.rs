@@ -9,7 +9,7 @@ use crate::guard::Wish;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct BothArgs {
-    /// Reason, for the log of the store
+    /// Reason, for the log of the store; of a file, it is only printed
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Author of the change [default: FLAGSTAFF_AUTHOR, else USER]

@@ -16,7 +16,7 @@ use flagstaff::{
 
 use super::{
     act::Change,
-    args::{ChangeArgs, TargetArgs},
+    args::{ChangeArgs, OverrideArgs, TargetArgs},
     ask,
     effect::Effect,
     entries::growing,
@@ -46,11 +46,15 @@ pub(super) async fn change(
     names: &[String],
     change: &Change,
     args: &ChangeArgs,
-    target: &TargetArgs,
+    of: &OverrideArgs,
 ) -> Result<ExitCode, Failure> {
-    let takes_away = matches!(change, Change::Unset);
+    let kind = match change {
+        Change::Unset => Edit::Removal,
+        _ if of.new => Edit::New,
+        _ => Edit::KnownUnlessNew,
+    };
     let mut hints = Vec::new();
-    let done = edit(session, names, args, target, takes_away, |document, name| {
+    let done = edit(session, names, args, &of.target, kind, |document, name| {
         let edited = match change {
             Change::Enable | Change::Disable if !document.file().flags().contains_key(name) => {
                 let on = matches!(change, Change::Enable);
@@ -107,21 +111,34 @@ fn set(
     Ok(document.set(name, &patch))
 }
 
+/// An edit of the flag file, by its treatment of a flag that the file does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// Refuses the flag.
+    Known,
+    /// Refuses the flag, unless `--new` is given.
+    KnownUnlessNew,
+    /// Adds the flag.
+    New,
+    /// Takes flags away, and leaves the error to the edit.
+    Removal,
+}
+
 /// Edits flags in the file. Comments and layout stay.
 pub(crate) async fn edit(
     session: &Session,
     names: &[String],
     args: &ChangeArgs,
     target: &TargetArgs,
-    takes_away: bool,
+    kind: Edit,
     mut edit: impl FnMut(&mut Document, &str) -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
     refuse_what_a_file_has_not(session, args, target)?;
     let Session { place, output } = session;
     let word = guard::word(names);
-    let path = match args.new {
-        true => place.needed_path()?,
-        false => place.path_to_edit(names)?,
+    let path = match kind {
+        Edit::New => place.needed_path()?,
+        _ => place.path_to_edit(names)?,
     };
     if !args.dry_run {
         guard::refuse_without_reason(place, Target::File(&path), args.wish(&word))?;
@@ -132,8 +149,8 @@ pub(crate) async fn edit(
     let below = place.files_below(file.path())?;
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
     let declared = declared(&original, &file::whole(session, &file)?, &below).await?;
-    if !takes_away && !args.new {
-        names.iter().try_for_each(|name| refuse_unknown(&original, &declared, name))?;
+    if matches!(kind, Edit::Known | Edit::KnownUnlessNew) {
+        names.iter().try_for_each(|name| refuse_unknown(&original, &declared, name, kind))?;
     }
 
     let mut effects = Vec::new();
@@ -181,7 +198,7 @@ pub(crate) async fn edit(
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
-        let first = (takes_away && names.len() > 1)
+        let first = (kind == Edit::Removal && names.len() > 1)
             .then(|| format!("remove {} from the file?", count(names.len(), "flag")));
         let questions = ask::questions(first, &effects.iter().collect::<Vec<_>>(), &others);
         let leave = guard::ask(place, Target::File(&path), args.wish(&word), &questions)?;
@@ -322,7 +339,12 @@ async fn what_decides(
 }
 
 /// Refuses to make a flag that the file does not have, be it with a mistake.
-fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), Failure> {
+fn refuse_unknown(
+    file: &FlagsFile,
+    declared: &Flags,
+    name: &str,
+    kind: Edit,
+) -> Result<(), Failure> {
     if file.flags().contains_key(name) || file.rejected().contains(name) {
         return Ok(());
     }
@@ -330,8 +352,10 @@ fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), 
         Some(similar) => format!("a flag with a similar name exists: `{}`", clean(&similar)),
         None => format!("{} lists the flags", paste::command("list", "")),
     };
-    Err(Failure::refused(format!("the file has no flag `{}`", clean(name)))
-        .hint(format!("{hint}; `--new` creates a flag")))
+    Err(Failure::refused(format!("the file has no flag `{}`", clean(name))).hint(match kind {
+        Edit::KnownUnlessNew => format!("{hint}; `--new` creates a flag"),
+        _ => hint,
+    }))
 }
 
 /// Returns a flag as a file and those below it make it.

@@ -17,12 +17,11 @@ pub(super) async fn refuse_unknown(
     flags: &Flags,
     names: &[String],
     act: &impl Act,
-    args: &ChangeArgs,
 ) -> Result<(), Failure> {
     let Session { place, output } = session;
     let snapshot = flags.snapshot();
     let is_known = |name: &str| snapshot.info(name).is_some() || place.mistake(name).is_some();
-    if args.new || act.unknown() == Unknown::Accept || names.iter().all(|name| is_known(name)) {
+    if act.unknown() == Unknown::Accept || names.iter().all(|name| is_known(name)) {
         return Ok(());
     }
     let used = redis.usage().await.unwrap_or_default();
@@ -42,7 +41,10 @@ pub(super) async fn refuse_unknown(
         }
         let hint =
             hint.unwrap_or_else(|| format!("{} lists the flags", paste::command("list", "")));
-        return Err(Failure::refused(message).hint(format!("{hint}; `--new` creates a flag")));
+        return Err(Failure::refused(message).hint(match act.unknown() {
+            Unknown::RefuseUnlessNew => format!("{hint}; `--new` creates a flag"),
+            _ => hint,
+        }));
     }
     Ok(())
 }

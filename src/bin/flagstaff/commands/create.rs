@@ -10,7 +10,7 @@ use flagstaff::{
 
 use crate::{
     assignment::{self, Assignment, Assignments},
-    change::{ChangeArgs, TargetArgs, edit},
+    change::{ChangeArgs, Edit, TargetArgs, edit},
     failure::Failure,
     file,
     guard::GuardArgs,
@@ -23,11 +23,12 @@ use crate::{
 /// Create a flag in flags.toml
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The flag has today's date as `created`. It is off unless --on, --percentage or a
-setting switches it on; with only an allow-list, it is on for that list. In a
-file whose flags are in alphabetical order, it is inserted in that order,
-otherwise after the others. Settings and values are those of `flagstaff set`.
-The Rust expression that evaluates the flag is printed.
+The flag has today's date as `created`. It is off unless --on, --percentage, or
+the setting `enabled`, `percentage` or `rollout` switches it on. With only
+allow-lists or rules, it is on for these. In a file whose flags are in
+alphabetical order, it is inserted in that order, otherwise after the others.
+Settings and values are those of `flagstaff set`. The Rust expression that
+evaluates the flag is printed.
 
 Refuses (4) a name that the file, the environment or the store has already.
 
@@ -57,7 +58,7 @@ pub(crate) struct Create {
     /// Switch the flag on for this share of users
     #[arg(long, value_name = "PERCENT", conflicts_with = "on")]
     percentage: Option<Percentage>,
-    /// Switch the flag on for all users
+    /// Switch the flag on for all users who are not denied
     #[arg(long)]
     on: bool,
     /// Print the change without making it
@@ -74,7 +75,7 @@ impl Create {
         let names = [self.name.clone()];
         let change = ChangeArgs::of_a_file(self.guard.reason.clone(), self.dry_run, self.guard.yes);
         let target = TargetArgs::file();
-        let code = edit(session, &names, &change, &target, false, |document, name| {
+        let code = edit(session, &names, &change, &target, Edit::New, |document, name| {
             document.add(name, &definition).map_err(|error| file::refused(session, error))
         })
         .await?;
@@ -109,12 +110,12 @@ impl Create {
             let mut fields = Field::ALL.iter().filter(|field| field.effect() == effect);
             fields.any(|field| settings.contains_key(field.as_str()))
         };
-        let serves = ["rules", "serve", "value", "variants"];
-        if has(Effect::Share) || serves.iter().any(|name| settings.contains_key(*name)) {
+        if has(Effect::Share) {
             return Ok(definition);
         }
-        // Without a percentage, those on an allow-list and all others would be in.
-        Ok(match has(Effect::Allows) {
+        // Without a percentage, all users whom no list and no rule names would be in, too.
+        let names_users = has(Effect::Allows) || settings.contains_key(Field::Rules.as_str());
+        Ok(match names_users {
             true => definition.percentage(Percentage::ZERO),
             false => definition.enabled(false),
         })

@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{
     Flags,
     cli::ExitCode,
-    definition::{Entry, FlagsFile, edit::TextFile},
+    definition::{Entry, FlagsFile, Referrer, edit::TextFile, references as references_in},
     source::SourceKind,
 };
 use serde_json::json;
@@ -29,9 +29,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Removes the flag from flags.toml with its comments and its tests, and from each
-environment. Refuses (4) while the flag is needed, and lists the reasons: code
-that names the flag, flags that require it or have a condition on it, and an
-override.
+environment. Refuses (4) while the flag is needed, and lists the reasons. These
+are code that names the flag, flags that require it, flags and segments with a
+condition on it, and an override.
 
 With --force the flag and its override are deleted anyway. Flags that require it
 are listed: they are off then, unless another source has it. Comments and
@@ -62,6 +62,8 @@ pub(crate) struct Delete {
 struct Needs {
     /// Flags of the file and of the sources over it.
     flags: Vec<String>,
+    /// Segments of the file, whether a flag uses them or not.
+    segments: BTreeSet<String>,
     places: Vec<stale::Place>,
     is_overridden: bool,
 }
@@ -86,6 +88,7 @@ impl Delete {
         let places = self.references.search(&files, &self.name)?;
         let needs = Needs {
             flags: needing(&files, over.as_ref(), &self.name),
+            segments: segments(&files, &self.name),
             places,
             is_overridden: over.as_ref().is_some_and(|over| is_overridden(over, &self.name)),
         };
@@ -97,9 +100,16 @@ impl Delete {
         }
         files.refuse_failing_tests(session, &[])?;
         output.preview(&style::diff(&files.diff()));
+        let name = clean(&self.name);
         for flag in &needs.flags {
-            let (flag, name) = (clean(flag), clean(&self.name));
+            let flag = clean(flag);
             output.warning(format!("`{flag}` needs `{name}`, which the file will not have"));
+        }
+        for segment in &needs.segments {
+            let segment = clean(segment);
+            output.warning(format!(
+                "segment `{segment}` names `{name}`, which the file will not have"
+            ));
         }
         if needs.is_overridden {
             output.aside(format!("the override of `{}` is deleted, too", clean(&self.name)));
@@ -156,6 +166,11 @@ impl Delete {
             rows.extend(
                 needs.flags.iter().map(|flag| needed_by(&self.name, "flag", flag, "", None)),
             );
+        }
+        if !needs.segments.is_empty() && !self.force {
+            by.push(count(needs.segments.len(), "segment"));
+            let segments = needs.segments.iter();
+            rows.extend(segments.map(|name| needed_by(&self.name, "segment", name, "", None)));
         }
         if !code.is_empty() && !self.force {
             by.push(format!("{} in code", count(code.len(), "place")));
@@ -235,6 +250,16 @@ fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
     needing
 }
 
+/// The segments of the files with a condition on a flag.
+fn segments(files: &Files, flag: &str) -> BTreeSet<String> {
+    let found = files.0.iter().flat_map(|opened| references_in(opened.document.text(), flag));
+    let segments = found.filter_map(|reference| match reference.by {
+        Referrer::Segment(name) => Some(name),
+        _ => None,
+    });
+    segments.collect()
+}
+
 fn is_overridden(over: &Flags, flag: &str) -> bool {
     over.sources_of(flag).iter().any(|said| said.source.kind == SourceKind::Redis)
 }
@@ -251,7 +276,7 @@ fn needed_by(
         json: json!({
             "flag": flag,
             "neededBy": by,
-            "name": (by == "flag").then_some(place),
+            "name": matches!(by, "flag" | "segment").then_some(place),
             "reference": reference,
         }),
     }

@@ -9,7 +9,7 @@ use crate::{
     session::Session,
 };
 
-/// Switch flags on for all users, overriding the file
+/// Switch flags on, except for denied users, overriding the file
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 1, which readers in every language can read; author and
@@ -17,11 +17,12 @@ reason go to its log. With --for it gets JSON, which other readers may read as
 off. At the end, the stored settings apply again, or else the sources below
 decide.
 
-Percentage, lists and rules of the file are ignored while the override is on;
-`flagstaff unset` restores them. With --source file they still apply, since that
-only sets enabled = true. With --environment, `true` in the environment lifts
-them, too. If the environment has a percentage or a table for the flag, it gets
-enabled = true beside it, and they still apply.
+Percentage, allow-lists and rules of the file are ignored while the override is
+on, and denied users stay out; `flagstaff unset` restores these settings. With
+--source file they still apply, since that only sets enabled = true. With
+--environment, `true` in the environment lifts them, too. If the environment has
+a percentage or a table for the flag, it gets enabled = true beside it, and they
+still apply.
 
 With --wait, exits with 1 if an instance may not have applied the change, or if
 there is no instance.

@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     guard::{self, GuardArgs, Target},
     output::{Listing, Row},
-    paste, places,
+    paste, place,
     session::Session,
     text::{clean, count, verb},
     time,
@@ -125,8 +125,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
             }),
         }
     });
-    let about =
-        json!({ "store": { "address": redis.address(), "key": places::shown(redis.key()) } });
+    let about = json!({ "store": place::store_json(redis) });
     output.listing_about(
         about,
         Listing {

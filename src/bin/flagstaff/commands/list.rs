@@ -18,6 +18,7 @@ use crate::{
     query::{Subject, Term},
     reading,
     session::Session,
+    similar,
     text::clean,
     time, unreadable,
 };
@@ -94,6 +95,9 @@ impl List {
         }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, &self.columns, output)?;
+        let undeclared = place.undeclared(&flags, output).await;
+        let undeclared = undeclared.iter();
+        output.warnings(undeclared.map(|(flag, it)| similar::undeclared(flag, it.as_deref())));
         place.tell_other_files(output).await;
         Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
     }

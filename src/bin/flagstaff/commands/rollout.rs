@@ -12,7 +12,9 @@ use flagstaff::{
 use serde_json::{Value, json};
 
 use crate::{
-    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform, store_now},
+    change::{
+        Act, ChangeArgs, Edit, NoEnd, Rehearsal, Source, TargetArgs, edit, perform, store_now,
+    },
     completion,
     failure::Failure,
     file,
@@ -262,10 +264,17 @@ impl Stepping<'_> {
         self.step(&flags, flag, None, None).await?;
         let step = flags.sources_of(flag).swap_remove(0).entry;
 
-        edit(self.session, slice::from_ref(flag), self.args, target, false, |document, name| {
-            let promoted = document.promote(name, &step);
-            promoted.map_err(|error| file::refused(self.session, error))
-        })
+        edit(
+            self.session,
+            slice::from_ref(flag),
+            self.args,
+            target,
+            Edit::Known,
+            |document, name| {
+                let promoted = document.promote(name, &step);
+                promoted.map_err(|error| file::refused(self.session, error))
+            },
+        )
         .await
     }
 }

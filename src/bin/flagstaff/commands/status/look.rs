@@ -22,6 +22,7 @@ use crate::{
     place::{self, Declared, Place, told},
     places,
     session::Session,
+    similar,
     text::count,
     time, unreadable,
 };
@@ -48,6 +49,8 @@ struct Making {
     unknown: Vec<(String, Failure)>,
     /// True unless there is a flag file that cannot be used.
     knows_file: bool,
+    /// The flags whose names are similar to those of overrides that no file declares.
+    similar: HashMap<String, String>,
 }
 
 impl Look {
@@ -58,8 +61,14 @@ impl Look {
     ) -> Result<Self, Failure> {
         let place = &session.place;
         let soon = now.checked_add(within).unwrap_or(now);
-        let mut making =
-            Making { now, soon, attention: Vec::new(), unknown: Vec::new(), knows_file: true };
+        let mut making = Making {
+            now,
+            soon,
+            attention: Vec::new(),
+            unknown: Vec::new(),
+            knows_file: true,
+            similar: HashMap::new(),
+        };
         let redis = making.known("store", place.redis()).flatten().map(|redis| redis.handle());
         let files = making.known("file", declared(place));
         making.knows_file = files.is_some();
@@ -84,6 +93,11 @@ impl Look {
         let names_no_store = redis.is_none() && making.unknown.is_empty();
         let without_store = if names_no_store { "no store is named" } else { "not known" };
         let flags = flags.as_ref();
+        if let Some(flags) = flags.filter(|_| has_store && making.knows_file) {
+            let undeclared = place.undeclared(flags, &session.output).await.into_iter();
+            making.similar =
+                undeclared.filter_map(|(flag, similar)| Some((flag, similar?))).collect();
+        }
         let overrides = flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log));
         // So far, the overrides that cannot be read are all that needs attention.
         let knows_overrides = knows_sources && making.attention.is_empty();
@@ -150,8 +164,7 @@ fn declared(place: &Place) -> Result<Vec<Declared>, Failure> {
 }
 
 fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
-    let store =
-        redis.map(|redis| json!({ "address": redis.address(), "key": places::shown(redis.key()) }));
+    let store = redis.map(place::store_json);
     let mut about = Map::new();
     about.insert("place".to_owned(), json!(place.name()));
     about.insert("store".to_owned(), json!(store));
@@ -230,6 +243,9 @@ impl Making {
         // A setting of the file may decide.
         let state = state.filter(|_| problem.is_none() && self.knows_file);
         let is_undeclared = self.knows_file.then(|| drift.is_undeclared());
+        let similar = self.similar.get(&*drift.key);
+        // A flag may be in the store alone. One that is named almost like it was probably meant.
+        self.attention.extend(similar.map(|it| similar::undeclared(&drift.key, Some(it))));
         let told = [
             author.as_ref().map(|author| format!("by {author}")),
             at.map(|at| time::relative(at, now)),
@@ -259,6 +275,7 @@ impl Making {
                 "flag": drift.key,
                 "state": state,
                 "declared": is_undeclared.map(|is| !is),
+                "similar": similar,
                 "by": author,
                 "at": rfc3339(at),
                 "ends": rfc3339(ends),
