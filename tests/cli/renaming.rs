@@ -539,7 +539,7 @@ fn globs_name_flags_after_the_names_themselves() {
     assert_eq!(names(&["a*"]), ["a*"]);
     assert_eq!(names(&["a?", "ab*"]), ["a*", "ab", "abc"]);
     assert_eq!(names(&["{ab,b}"]), ["ab", "b"]);
-    let all = shop.run(&["eval", "--all"]);
+    let all = shop.run(&["eval"]);
     assert_ends(&all, ExitCode::Usage);
     let errors: Vec<_> = all.stdout.lines().filter(|line| line.ends_with("PARSE_ERROR")).collect();
     assert_eq!(errors.len(), 2, "the rejected and the unreadable flag: {}", all.stdout);
@@ -559,7 +559,11 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     // The deletion would remove the flag from the other environments, too.
     let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
     assert_ends(&refused, ExitCode::Usage);
-    assert!(refused.stderr.contains("`delete` removes a flag from the whole file"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("`delete` removes a flag from the whole file"),
+        "{}",
+        refused.stderr
+    );
     let mut deleted = on(&shop.server, &["delete", "cards"]);
     let deleted = deleted.current_dir(&shop.directory).env("FLAGSTAFF_ENVIRONMENT", "staging");
     assert_ends(&ran(deleted), Done);
