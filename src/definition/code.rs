@@ -107,7 +107,8 @@ codes! {
     TooDeep, "too-deep", Error,
         "more levels of nesting than the limit",
         "The text has more levels of brackets, or a key with more parts, than the parser follows. \
-         Nothing of the file is published. Name parts of a deep condition as segments: these count apart.";
+         Nothing of the file is published. Name parts of a deep condition as segments: these count \
+         apart.";
     DuplicateKey, "duplicate-key", Error,
         "a key that is defined twice",
         "TOML allows a key once per table, and a table header once per file. Nothing of the file \
@@ -383,8 +384,8 @@ codes! {
         "Some settings have an effect only together with another one: `off` and `traffic` need \
          variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule \
          needs a draw. An allow-list adds no user to a flag without a percentage, a rollout or rules, \
-         because such a flag is on for all users: `percentage = 0` keeps the others out. A flag with `permanent = true` never expires, so its `expires` has no \
-         effect. Either the other setting is missing, or this one is a leftover. In an \
+         because such a flag is on for all users: `percentage = 0` keeps the others out. A flag \
+         with `permanent = true` never expires, so its `expires` has no effect. Either the other setting is missing, or this one is a leftover. In an \
          environment, a percentage does not turn on a flag that `[flags]` turns off: add `enabled \
          = true`.";
     NeverMatches, "never-matches", Warn,
