@@ -74,6 +74,7 @@ const VALUES: &[&str] = &[
 const UNSEEN_IN: &[(Code, &str, &str)] = &[
     // Validators divide floats: by python-jsonschema and taplo, 0.3 would not be a multiple of 0.0001.
     (Code::InvalidPercentage, "= 10.00001", "`multipleOf` refuses valid decimals"),
+    (Code::InvalidPercentage, "serve = \"10.00001%\"", "a variant may have any name"),
     (Code::InvalidWeight, "= 10.00001", "`multipleOf` refuses valid decimals"),
     (Code::InvalidDate, "\"2026-12-01\"", "validators get a TOML date as a string"),
     // An entry of an environment may be empty, and has the schema of a flag.
