@@ -6,6 +6,8 @@ use std::{
     time::SystemTime,
 };
 
+use tokio::sync::watch;
+
 use super::{BackendError, Offer};
 use crate::model::{Entry, FlagKey, OtherType, SharedDefinition};
 
@@ -30,6 +32,7 @@ pub(crate) trait Publish: Send + Sync {
     fn check_type(&self, source: usize, key: &str, entry: &Entry) -> Result<(), OtherType>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
+    fn progress(&self) -> watch::Receiver<u64>;
 }
 
 /// The generation and version that a process has, for a backend that reports it to other processes.
@@ -192,6 +195,11 @@ impl Sink {
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.target.upgrade().map(|target| target.standing())
+    }
+
+    /// Returns a receiver of the number of states and reports that all sources have published.
+    pub(crate) fn progress(&self) -> Option<watch::Receiver<u64>> {
+        self.target.upgrade().map(|target| target.progress())
     }
 
     /// Returns the definitions that the sources below this one have for flags that this source

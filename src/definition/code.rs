@@ -104,6 +104,11 @@ codes! {
         "The file could not be read as TOML 1.1. Nothing of it is published, not even the flags \
          that can be read, because a file that is cut off or half saved looks the same. The last \
          good flags stay in force until the file is fixed.";
+    TooDeep, "too-deep", Error,
+        "more levels of nesting than the limit",
+        "The text has more levels of brackets, or a key with more parts, than the parser follows. \
+         Nothing of the file is published. Name parts of a deep condition as segments: these count \
+         apart.";
     DuplicateKey, "duplicate-key", Error,
         "a key that is defined twice",
         "TOML allows a key once per table, and a table header once per file. Nothing of the file \
@@ -183,8 +188,9 @@ codes! {
     MixedTypes, "mixed-types", Error,
         "variants with values of different types",
         "The code that evaluates a flag expects one type, so all variants of a flag have values \
-         of one type. The value of a variant without a `value` is its name, a string. The flag \
-         keeps its previous definition.";
+         of one type, in all environments and files. A flag of floats may have integers that a \
+         float is exactly; a flag of integers has no float. The value of a variant without a \
+         `value` is its name, a string. The flag keeps its previous definition.";
     UnknownOperator, "unknown-operator", Error,
         "an unknown operator in a condition",
         "A condition compares an attribute with a value, with a list of values, or by a table of \
@@ -377,8 +383,9 @@ codes! {
         "a setting that has no effect beside the others",
         "Some settings have an effect only together with another one: `off` and `traffic` need \
          variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule \
-         needs a draw. A flag with `permanent = true` never expires, so its `expires` has no \
-         effect. Either the other setting is missing, or this one is a leftover. In an \
+         needs a draw. An allow-list adds no user to a flag without a percentage, a rollout or rules, \
+         because such a flag is on for all users: `percentage = 0` keeps the others out. A flag \
+         with `permanent = true` never expires, so its `expires` has no effect. Either the other setting is missing, or this one is a leftover. In an \
          environment, a percentage does not turn on a flag that `[flags]` turns off: add `enabled \
          = true`.";
     NeverMatches, "never-matches", Warn,

@@ -46,6 +46,8 @@ pub(super) struct Decoder<'t> {
     pub(super) variants: Option<HashSet<String>>,
     /// True if a source below may have the rest of a flag.
     pub(super) is_over_another: bool,
+    /// True while flags are checked together with the files below.
+    pub(super) knows_below: bool,
     /// The environment whose entries are being decoded.
     pub(super) environment: Option<Arc<str>>,
     /// The names of the variants that `[flags]` has for the flag of such an entry.
@@ -76,6 +78,7 @@ impl<'t> Decoder<'t> {
             nulls: HashSet::new(),
             variants: None,
             is_over_another: false,
+            knows_below: false,
             environment: None,
             variants_below: HashSet::new(),
             problems: Vec::new(),
@@ -109,6 +112,11 @@ impl<'t> Decoder<'t> {
     /// source.
     pub(super) fn is_patch(&self) -> bool {
         self.format == Format::Json || self.is_over_another
+    }
+
+    /// Returns `true` if a flag that the file lacks may be in a source below that is not known.
+    pub(super) fn may_be_below(&self) -> bool {
+        self.is_over_another && !self.knows_below
     }
 
     /// Returns `true` if the rest of a flag may be elsewhere: in another source, or in `[flags]`.

@@ -25,7 +25,7 @@ use super::{
     lines::{LineEnds, Lines},
     requires,
     test::Tests,
-    variants::{self, Typed},
+    variants::{self, Elsewhere, Typed},
     written::{in_order, kind, toml_key},
 };
 use crate::{
@@ -193,13 +193,15 @@ impl<'r, 't> Reading<'r, 't> {
                 let merged = Definition::with_entry(good, &entry);
                 let declared = below.zip(good).and_then(|(place, it)| Typed::new(place, it));
                 let first = types.get(name);
-                let first = first.map(|(flag, span)| Typed { flag, span: span.clone() });
+                let first =
+                    first.map(|(flag, span)| Typed { flag, at: Elsewhere::Here(span.clone()) });
                 let elsewhere = declared.or(first);
                 let is_good =
                     flag::check_merged(name, &settings, &merged, elsewhere.as_ref(), decoder);
                 if elsewhere.is_none()
                     && is_good
-                    && let Some(Typed { span, .. }) = Typed::new(value, &merged)
+                    && let Some(Typed { at: Elsewhere::Here(span), .. }) =
+                        Typed::new(value, &merged)
                 {
                     types.insert(name, (merged.clone(), span));
                 }
@@ -260,7 +262,7 @@ pub(super) fn merged<'t>(below: Option<&Value<'t>>, entry: &Value<'t>) -> DeTabl
 }
 
 /// Returns the settings of a flag, which may have the short form.
-fn settings<'t>(value: &Value<'t>) -> DeTable<'t> {
+pub(super) fn settings<'t>(value: &Value<'t>) -> DeTable<'t> {
     let field = match value.get_ref() {
         DeValue::Table(table) => return table.clone(),
         DeValue::Boolean(_) => Field::Enabled,

@@ -18,6 +18,7 @@ use super::{
     environment::{self, ENVIRONMENTS, Environments, Flags, UnknownEnvironment},
     flag,
     lines::{LineEnds, Lines},
+    over,
     places::PLACES,
     requires,
     segment::{self, SEGMENTS},
@@ -27,7 +28,9 @@ use super::{
     unknown::looks_like_flag,
     written::toml_key,
 };
-use crate::model::{Definitions, Entry, FlagKey, FlagKeys, Setting, Variants, nearest};
+use crate::model::{
+    Definitions, Entry, FlagKey, FlagKeys, Setting, SharedDefinition, Variants, nearest,
+};
 
 /// The table that holds all flags.
 pub(super) const FLAGS: &str = "flags";
@@ -114,10 +117,10 @@ impl FlagsFile {
     }
 
     /// Reads `text`, and returns the file with its syntax tree.
-    pub(super) fn read<'t>(name: &str, text: &'t str, whole: Whole) -> Reading<'t> {
+    pub(super) fn read<'t>(name: &str, text: &'t str, whole: Whole<'_>) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
-        decoder.is_over_another = whole == Whole::No;
+        decoder.is_over_another = !matches!(whole, Whole::Yes);
         let mut flags = Flags::default();
         let broken = faults.iter().any(|fault| !fault.doubtful.is_empty());
 
@@ -159,6 +162,11 @@ impl FlagsFile {
             });
             lines = Lines::of(&ends, written);
         }
+        let mut merged = None;
+        if let (Some(table), Whole::Over(below)) = (table, whole) {
+            let own = over::Own { root: &root, table, flags: &flags, environments: &environments };
+            merged = Some(own.check(below, &mut decoder));
+        }
 
         faults.retain(|fault| !decoder.has_taken(fault));
         let usable = table.is_some() && faults.is_empty();
@@ -184,7 +192,7 @@ impl FlagsFile {
             text: kept,
             end,
         };
-        Reading { file, root, segments: decoder.segments, similar: decoder.similar }
+        Reading { file, merged, root, segments: decoder.segments, similar: decoder.similar }
     }
 
     /// Chooses an environment: the flags of `[flags]`, with the changes of `[environments.NAME]`.
@@ -343,6 +351,12 @@ impl FlagsFile {
     pub(super) fn flags_of(&self, environment: Option<&str>) -> &Flags {
         let environment = environment.and_then(|name| self.environments.get(name));
         environment.map_or(&self.flags, |environment| &environment.flags)
+    }
+
+    /// Returns the line of a flag in an environment, or outside of all environments.
+    pub(super) fn line_in(&self, environment: Option<&str>, flag: &str) -> Option<usize> {
+        let there = environment.and_then(|name| self.environments.get(name));
+        there.and_then(|there| there.lines.flag(flag)).or_else(|| self.lines.flag(flag))
     }
 
     /// Returns the flags that can be published. Empty if the file is not usable.
@@ -505,18 +519,22 @@ impl FlagsFile {
 }
 
 /// The completeness of the flags of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Whole {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whole<'b> {
     /// Each flag is complete.
-    #[default]
     Yes,
     /// A source below may have the rest of a flag.
     No,
+    /// These files below, the weakest first, have the rest of a flag.
+    Over(&'b [FlagsFile]),
 }
 
 /// The results of reading a file.
 pub(super) struct Reading<'t> {
     pub(super) file: FlagsFile,
+    /// The flags outside of all environments after the merge over the files below, if these are
+    /// known.
+    pub(super) merged: Option<BTreeMap<Arc<str>, SharedDefinition>>,
     pub(super) root: DeTable<'t>,
     pub(super) segments: Segments,
     pub(super) similar: Similar,
@@ -661,10 +679,19 @@ fn missing(root: &DeTable<'_>) -> Diagnostic {
     }
     let first = root.keys().map(|key| key.span()).min_by_key(|span| span.start);
     let place: Range<usize> = first.clone().unwrap_or(0..0);
-    let label = if first.is_some() { "not in a `[flags]` table" } else { "only comments" };
-    Diagnostic::new(Code::MissingFlags, place, message)
-        .label(label)
-        .help("put `[flags]` on a line of its own above the first flag")
+    let has_tables = root.keys().any(|key| TABLES.contains(&key.get_ref().as_ref()));
+    let (label, help) = match first {
+        // A file over another one may change nothing but an environment.
+        Some(_) if has_tables => (
+            "the file also needs a `[flags]` table",
+            "add an empty `[flags]` table: a file without one counts as cut off, and changes nothing",
+        ),
+        Some(_) => {
+            ("not in a `[flags]` table", "put `[flags]` on a line of its own above the first flag")
+        }
+        None => ("only comments", "put `[flags]` on a line of its own above the first flag"),
+    };
+    Diagnostic::new(Code::MissingFlags, place, message).label(label).help(help)
 }
 
 /// Returns `true` if this is a table that was meant to be `[flags]`.

@@ -61,6 +61,7 @@ mod json;
 mod lines;
 pub mod lint;
 mod metadata;
+mod over;
 pub mod places;
 mod prerequisite;
 mod references;

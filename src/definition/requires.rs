@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    iter,
     ops::Range,
     sync::Arc,
 };
 
-use toml::de::DeTable;
+use toml::{Spanned, de::DeTable};
 
 use super::{
     code::Code,
@@ -16,16 +17,18 @@ use super::{
     segments::Segments,
     walk::{Step, Walk},
 };
-use crate::model::{
-    Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants,
+use crate::{
+    model::{Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants},
+    text,
 };
 
-/// A flag that another one depends on, and the place in the file.
+/// A flag that another one depends on.
 struct Edge<'f> {
     to: &'f Prerequisite,
     /// True if the flag is required, false if a condition names it.
     is_required: bool,
-    span: Range<usize>,
+    /// The place in the text; `None` if another file has it.
+    span: Option<Range<usize>>,
 }
 
 impl Edge<'_> {
@@ -55,16 +58,17 @@ pub(super) fn check<'w>(
     let mut wrong = BTreeSet::new();
     for (&flag, edges) in &edges {
         for edge in edges {
+            let Some(span) = edge.span.clone() else { continue };
             match flags.get(edge.to.flag.as_str()) {
                 Some(required) => {
                     let variants = required.rare().variants.value();
                     if let Some(name) = missing_variant(variants, edge.to) {
-                        unknown_variant(flag, edge, name, variants, decoder);
+                        unknown_variant(flag, edge, span, name, variants, decoder);
                         wrong.insert(flag.into());
                     }
                 }
-                None if !rejected.contains(edge.to.flag.as_str()) => {
-                    unknown(flag, edge, flags.keys().map(|key| &**key), decoder);
+                None if !rejected.contains(edge.to.flag.as_str()) && !decoder.may_be_below() => {
+                    unknown(flag, edge, span, flags.keys().map(|key| &**key), decoder);
                 }
                 _ => {}
             }
@@ -76,18 +80,19 @@ pub(super) fn check<'w>(
         wrong.extend(cycle.iter().map(|&(flag, _)| flag.into()));
     }
     for (flag, edge) in cycles.closing {
+        let Some(span) = edge.span.clone() else { continue };
         if !wrong.insert(flag.into()) {
             continue;
         }
         let verb = edge.verb();
         let message = format!("flag `{flag}` {verb} itself through `{}`", edge.to.flag);
-        let problem = Diagnostic::new(Code::PrerequisiteCycle, edge.span.clone(), message)
+        let problem = Diagnostic::new(Code::PrerequisiteCycle, span, message)
             .label("closes one of many cycles");
         decoder.report_with(problem, Some("remove it".to_owned()), flag);
     }
     for (&flag, own) in &edges {
+        let Some(span) = own.iter().find_map(|edge| edge.span.clone()) else { continue };
         if !wrong.contains(flag) && count(flag, &edges) > MOST_PREREQUISITES {
-            let span = own.first().map_or(0..0, |edge| edge.span.clone());
             let message = format!("flag `{flag}` depends on more than {MOST_PREREQUISITES} flags");
             let problem = Diagnostic::new(Code::TooManyPrerequisites, span, message)
                 .label("counted with everything that this one depends on");
@@ -103,20 +108,23 @@ fn edges<'f>(
     settings: Option<&DeTable<'_>>,
     segments: &Segments,
 ) -> Vec<Edge<'f>> {
+    // A list that another file has, has no places here.
     let list = |field: Field| {
         let list = settings.and_then(|settings| settings.get(field.as_str()));
-        list.and_then(|list| list.get_ref().as_array()).into_iter().flat_map(|list| list.iter())
+        let list = list.and_then(|list| list.get_ref().as_array());
+        list.into_iter().flat_map(|list| list.iter()).map(Some).chain(iter::repeat(None))
     };
     let requires = flag.rare().requires.value().into_iter().flatten();
     let required = requires.zip(list(Field::Requires)).map(|(to, place)| Edge {
         to,
         is_required: true,
-        span: place.span(),
+        span: place.map(Spanned::span),
     });
     let rules = flag.rare().rules.value().into_iter().flat_map(|rules| rules.iter());
     let asked = rules.zip(list(Field::Rules)).flat_map(|(rule, place)| {
-        let (flags, spans) = (rule.flags(), rule::flag_spans(place, segments));
-        flags.into_iter().zip(spans).map(|(to, span)| Edge { to, is_required: false, span })
+        let spans = place.map(|place| rule::flag_spans(place, segments)).unwrap_or_default();
+        let spans = spans.into_iter().map(Some).chain(iter::repeat(None));
+        rule.flags().into_iter().zip(spans).map(|(to, span)| Edge { to, is_required: false, span })
     });
     // A few segments can name a flag ten thousand times.
     let mut known = HashSet::new();
@@ -132,18 +140,18 @@ fn missing_variant<'f>(variants: Option<&Variants>, required: &'f Prerequisite) 
 fn unknown_variant(
     flag: &str,
     edge: &Edge<'_>,
+    span: Range<usize>,
     variant: &str,
     variants: Option<&Variants>,
     decoder: &mut Decoder<'_>,
 ) {
     let required = &edge.to.flag;
     let message = format!("flag `{required}` has no variant `{variant}`");
-    let problem = Diagnostic::new(Code::UnknownVariant, edge.span.clone(), message).label(
-        match edge.is_required {
+    let problem =
+        Diagnostic::new(Code::UnknownVariant, span, message).label(match edge.is_required {
             true => format!("required by flag `{flag}`"),
             false => format!("flag `{flag}` depends on it"),
-        },
-    );
+        });
     let names = || variants.into_iter().flat_map(Variants::names);
     let help = match (decoder.similar.nearest(variant, names()), names().next()) {
         (Some(similar), _) => format!("a variant with a similar name exists: `{similar}`"),
@@ -156,18 +164,19 @@ fn unknown_variant(
 fn unknown<'k>(
     flag: &str,
     edge: &Edge<'_>,
+    span: Range<usize>,
     known: impl Iterator<Item = &'k str>,
     decoder: &mut Decoder<'_>,
 ) {
     let required = &edge.to.flag;
     let verb = edge.verb();
-    let message = format!("flag `{flag}` {verb} `{required}`, which is not in this file");
-    let problem = Diagnostic::new(Code::UnknownPrerequisite, edge.span.clone(), message).label(
-        match edge.is_required {
+    let where_not = if decoder.knows_below { "in none of the files" } else { "not in this file" };
+    let message = format!("flag `{flag}` {verb} `{required}`, which is {where_not}");
+    let problem =
+        Diagnostic::new(Code::UnknownPrerequisite, span, message).label(match edge.is_required {
             true => "off, unless another source has it",
             false => "unknown, unless another source has it",
-        },
-    );
+        });
     let similar = decoder.similar.nearest(required, known);
     let help = match (similar, edge.is_required) {
         (Some(similar), _) => Some(format!("a flag with a similar name exists: `{similar}`")),
@@ -220,21 +229,25 @@ fn cycles<'e>(edges: &'e Edges<'e>) -> Cycles<'e> {
 }
 
 fn report_cycle(cycle: &Cycle<'_>, decoder: &mut Decoder<'_>) {
-    let Some((first, others)) = cycle.split_first() else { return };
-    let names = cycle.iter().chain([first]).map(|(flag, _)| format!("`{flag}`"));
-    let names: Vec<_> = names.collect();
+    // The cycle is shown from a flag that the text has.
+    let Some(start) = cycle.iter().position(|(_, edge)| edge.span.is_some()) else { return };
+    let (after, before) = (&cycle[start..], &cycle[..start]);
+    let Some((first @ (_, Edge { span: Some(span), .. }), others)) = after.split_first() else {
+        return;
+    };
+    let names = after.iter().chain(before).map(|(flag, _)| *flag);
     let do_what = match cycle.iter().all(|(_, edge)| edge.is_required) {
         true => "require",
         false => "depend on",
     };
-    let message = format!("flags {do_what} each other: {}", names.join(" -> "));
+    let message = format!("flags {do_what} each other: {}", text::cycle(names));
     let label =
         |(flag, edge): &(&str, &Edge<'_>)| format!("`{flag}` {} `{}`", edge.verb(), edge.to.flag);
     let problem =
-        Diagnostic::new(Code::PrerequisiteCycle, first.1.span.clone(), message).label(label(first));
-    let problem = others
-        .iter()
-        .fold(problem, |problem, edge| problem.related(edge.1.span.clone(), label(edge)));
+        Diagnostic::new(Code::PrerequisiteCycle, span.clone(), message).label(label(first));
+    let others = others.iter().chain(before);
+    let others = others.filter_map(|other| Some((other.1.span.clone()?, label(other))));
+    let problem = others.fold(problem, |problem, (span, label)| problem.related(span, label));
     decoder.report_with(problem, Some("remove one of them".to_owned()), first.0);
 }
 

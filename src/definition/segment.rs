@@ -17,7 +17,10 @@ use super::{
     walk::{Step, Walk},
     written::{in_order, kind},
 };
-use crate::model::{Condition, Segment, nearest};
+use crate::{
+    model::{Condition, Segment, nearest},
+    text,
+};
 
 /// The table that holds all segments.
 pub(super) const SEGMENTS: &str = "segments";
@@ -87,8 +90,8 @@ fn report_cycle(
     waiting: &BTreeMap<&str, Waiting<'_, '_>>,
     decoder: &mut Decoder<'_>,
 ) {
-    let edges: Vec<_> = names.iter().chain(names.first()).map(|name| format!("`{name}`")).collect();
-    let message = format!("segments depend on each other: {}", edges.join(" → "));
+    let edges = text::cycle(names.iter().copied());
+    let message = format!("segments depend on each other: {edges}");
     let span = names.first().and_then(|name| waiting.get(name)).map(|one| one.key.span());
     let problem = Diagnostic::new(Code::SegmentCycle, span.unwrap_or_default(), message)
         .label("depends on itself")

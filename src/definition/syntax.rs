@@ -121,8 +121,8 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
 }
 
 fn nested_too_deep(span: Range<usize>, doubtful: Range<usize>) -> Fault {
-    let diagnostic = Diagnostic::new(Code::SyntaxError, span, "nested too deep")
-        .label("more levels than the limit");
+    let diagnostic =
+        Diagnostic::new(Code::TooDeep, span, "nested too deep").label("more levels than the limit");
     Fault { diagnostic, doubtful, is_scalar: false }
 }
 

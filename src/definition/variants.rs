@@ -15,7 +15,7 @@ use super::{
 use crate::{
     model::{
         self, Constant, DEFAULT, Definition, Field, InvalidWeight, OFF_WORDS, Setting, Variant,
-        Variants, Weight, nearest,
+        Variants, Weight, is_exact, nearest,
     },
     text::Untrusted,
 };
@@ -248,7 +248,7 @@ fn check_exact(values: &[&Value<'_>], at: Place<'_>, decoder: &mut Decoder<'_>) 
     let Some(float) = values.iter().find(is_float) else { return };
     let is_rounded = |number: &DeInteger<'_>| {
         let number = i64::from_str_radix(number.as_str(), number.radix());
-        number.is_ok_and(|number| number as f64 as i128 != i128::from(number))
+        number.is_ok_and(|number| !is_exact(number))
     };
     for value in values {
         if !matches!(value.get_ref(), DeValue::Integer(number) if is_rounded(number)) {
@@ -292,6 +292,38 @@ pub(super) fn check_whole(
     }
     check_values(flag, table, decoder);
     check_off_words(flag, table, variants, decoder);
+    check_off(flag, settings, definition, decoder);
+}
+
+/// Checks the variants of a flag in a file over others. `definition` is the flag after the merge.
+pub(super) fn check_over(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let rare = definition.rare();
+    let variants = rare.variants.value();
+    let names: Option<Vec<_>> = variants.map(|all| all.names().collect());
+    check_names(flag, settings, names.as_deref(), decoder);
+    check_off(flag, settings, definition, decoder);
+    let place = settings.get(Field::Variants.as_str());
+    let table = place.and_then(|place| Some((place.span(), place.get_ref().as_table()?)));
+    let (Some((span, table)), Some(variants)) = (table, variants) else { return };
+    check_off_words(flag, table, variants, decoder);
+    if rare.serve.value().is_none() && rare.value.value().is_none() {
+        check_weights(flag, span, table, variants, decoder);
+    }
+}
+
+/// Checks that a flag does not serve `true` while it is off.
+fn check_off(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let Some(variants) = definition.rare().variants.value() else { return };
     let off = definition.rare().off.value().zip(settings.get(Field::Off.as_str()));
     if let Some((off, place)) = off
         && variants.value(off) == Some(model::Value::Bool(true))
@@ -315,11 +347,19 @@ pub(super) fn check_merged(flag: &str, settings: &DeTable<'_>, decoder: &mut Dec
     }
 }
 
-/// A flag with values, and the first place of these values in a file.
+/// A flag with values, and the first place of these values.
 pub(super) struct Typed<'d> {
     /// The flag.
     pub(super) flag: &'d Definition,
-    pub(super) span: Range<usize>,
+    pub(super) at: Elsewhere,
+}
+
+/// The place of values.
+pub(super) enum Elsewhere {
+    /// In the text that is checked.
+    Here(Range<usize>),
+    /// A file and a line.
+    Below(String),
 }
 
 impl<'d> Typed<'d> {
@@ -329,12 +369,12 @@ impl<'d> Typed<'d> {
         let table = place.get_ref().as_table();
         let field = [Field::Value, Field::Variants];
         let written = field.iter().find_map(|it| table?.get(it.as_str()));
-        Some(Self { flag, span: written.unwrap_or(place).span() })
+        Some(Self { flag, at: Elsewhere::Here(written.unwrap_or(place).span()) })
     }
 }
 
-/// Checks that the values of a flag in an environment have the same type as elsewhere in the file.
-/// The code that evaluates the flag expects one type everywhere.
+/// Checks that the values of a flag have the same type as elsewhere: in the rest of the file, or in
+/// the files below. The code that evaluates the flag expects one type everywhere.
 pub(super) fn check_type(
     flag: &str,
     elsewhere: &Typed<'_>,
@@ -350,9 +390,14 @@ pub(super) fn check_type(
     let span = variant.map_or(whole.span(), |variant| written(variant).unwrap_or(variant).span());
     let message = format!("flag `{flag}` has values of another type");
     let problem = Diagnostic::new(Code::MixedTypes, span, message)
-        .label(format!("this is {}", other.after()))
-        .related(elsewhere.span.clone(), format!("here it is {}", other.before()));
-    decoder.report_with(problem, None, flag);
+        .label(format!("this is {}", other.after()));
+    let (problem, help) = match &elsewhere.at {
+        Elsewhere::Here(span) => {
+            (problem.related(span.clone(), format!("here it is {}", other.before())), None)
+        }
+        Elsewhere::Below(place) => (problem, Some(format!("in {place}, it is {}", other.before()))),
+    };
+    decoder.report_with(problem, help, flag);
 }
 
 /// Returns the names of the variants of a flag, as they are written.
@@ -393,12 +438,27 @@ pub(super) fn check_named(flag: &str, settings: &DeTable<'_>, decoder: &mut Deco
         Some(None) => return,
         table => table.flatten(),
     };
-    let names = || table.into_iter().flat_map(in_order).map(|(name, _)| name.get_ref().as_ref());
+    let names = table.map(|table| {
+        let names = in_order(table).into_iter().map(|(name, _)| name.get_ref().as_ref());
+        names.collect::<Vec<_>>()
+    });
+    check_names(flag, settings, names.as_deref(), decoder);
+}
+
+/// Checks that `off` and `serve` name one of these variants. `known` is `None` if the flag has no
+/// table of variants.
+fn check_names(
+    flag: &str,
+    settings: &DeTable<'_>,
+    known: Option<&[&str]>,
+    decoder: &mut Decoder<'_>,
+) {
+    let names = || known.into_iter().flatten().copied();
     for field in [Field::Off, Field::Serve] {
         let Some(place) = settings.get(field.as_str()) else { continue };
         let Some(name) = place.get_ref().as_str() else { continue };
         // Without variants, `off` has no effect.
-        let is_idle = field == Field::Off && (table.is_none() || name == DEFAULT);
+        let is_idle = field == Field::Off && (known.is_none() || name == DEFAULT);
         if is_idle || names().any(|known| known == name) {
             continue;
         }

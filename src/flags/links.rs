@@ -6,7 +6,7 @@ use super::{Change, slots::Slots};
 use crate::{
     eval::{Needs, Requirements},
     model::{Definition, Field, MOST_PREREQUISITES, Names, Resolved, Slot},
-    text::line,
+    text::{cycle, line},
 };
 
 /// The flags that depend on others. They are few, so most publications skip this.
@@ -60,7 +60,7 @@ impl Links {
 /// Prerequisites that no flag can meet.
 #[derive(thiserror::Error)]
 pub(super) enum InvalidPrerequisites {
-    #[error("flag `{}` depends on itself and is off: {}", line(&.0[0]), chain(.0))]
+    #[error("flag `{}` depends on itself and is off: {}", line(&.0[0]), cycle(.0.iter().map(|flag| &**flag)))]
     Cycle(Vec<Arc<str>>),
     #[error(
         "flag `{}` depends on more than {MOST_PREREQUISITES} flags, with all that decide about those, and is off",
@@ -80,10 +80,4 @@ impl InvalidPrerequisites {
             Requirements::TooMany => Some(Self::TooMany(name(&flag))),
         }
     }
-}
-
-fn chain(flags: &[Arc<str>]) -> String {
-    let names: Vec<_> =
-        flags.iter().chain(flags.first()).map(|name| format!("`{}`", line(name))).collect();
-    names.join(" -> ")
 }

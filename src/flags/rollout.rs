@@ -9,7 +9,7 @@ use super::{Flags, Outcome, WriteError};
 use crate::{
     backend::{BoxFuture, Expected, Operation, Write},
     model::{Definition, Entry, FlagKey, Progress, Rollout, RolloutStatus, Setting},
-    text::line,
+    text::{length, line},
 };
 
 /// A handle that controls the rollout of one flag. Made by [`Flags::rollout`].
@@ -435,8 +435,8 @@ pub enum RolloutError {
     },
     /// The stage's time is not over.
     #[error(
-        "stage {} of the rollout of flag `{}` lasts {} s more: wait, or force it",
-        .progress.stage, line(key), .remaining.as_secs_f64().ceil()
+        "stage {} of the rollout of flag `{}` lasts {} more: wait, or force it",
+        .progress.stage, line(key), length(*.remaining)
     )]
     TooEarly {
         /// The flag key.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
 use crate::{
     eval::{Arm, Decision, Evaluation, Served},
-    model::{Answer, Cause, Context, FlagKey, Value},
+    model::{Answer, Cause, Context, FlagKey, Value, is_exact},
 };
 
 /// The content of a flag for one context.
@@ -88,9 +88,7 @@ impl<'a> Content<'a> {
 /// Returns the float that equals an integer, if there is one.
 #[inline]
 fn exact(number: i64) -> Option<f64> {
-    let float = number as f64;
-    // Wider than an `i64`, whose largest value is rounded up to 2^63 and back down.
-    (float as i128 == i128::from(number)).then_some(float)
+    is_exact(number).then_some(number as f64)
 }
 
 impl Snapshot {

@@ -51,11 +51,18 @@ struct Words {
     all: &'static str,
 }
 
-/// Returns the type of a value. JSON has one kind of number.
+const NUMBERS: Words = Words { one: "a number", all: "numbers" };
+const INTEGERS: Words = Words { one: "an integer", all: "integers" };
+const FLOATS: Words = Words { one: "a float", all: "floats" };
+/// An integer among floats that is rounded as a float.
+const ROUNDED: Words =
+    Words { one: "an integer that no float is exactly", all: "integers that no float is exactly" };
+
+/// Returns the type of a value, with one type for all numbers.
 const fn type_of(value: &Value<'_>) -> Words {
     let (one, all) = match value {
         Value::Bool(_) => ("a boolean", "booleans"),
-        Value::Integer(_) | Value::Float(_) => ("a number", "numbers"),
+        Value::Integer(_) | Value::Float(_) => return NUMBERS,
         Value::String(_) => ("a string", "strings"),
         Value::List(_) => ("a list", "lists"),
         Value::Table(_) => ("a table", "tables"),
@@ -63,10 +70,29 @@ const fn type_of(value: &Value<'_>) -> Words {
     Words { one, all }
 }
 
+/// Returns the types of a flag's numbers and of a new one, if the new one does not fit. JSON and TOML
+/// write many floats as integers, so an integer that is exactly a float fits among floats. A float
+/// does not fit among integers, since code that asks for an integer gets its default then.
+fn other_number(are_integers: bool, value: &Value<'_>) -> Option<(Words, Words)> {
+    match *value {
+        Value::Float(_) if are_integers => Some((INTEGERS, FLOATS)),
+        Value::Integer(number) if !are_integers && !is_exact(number) => Some((FLOATS, ROUNDED)),
+        _ => None,
+    }
+}
+
+/// Returns `true` if a float is exactly this integer.
+#[inline]
+pub(crate) const fn is_exact(number: i64) -> bool {
+    // Wider than an `i64`, whose largest value is rounded up to 2^63 and back down.
+    number as f64 as i128 == number as i128
+}
+
 impl Definition {
     /// Checks that a patch on top of this leaves all values of the flag in the type that they have.
     ///
-    /// A flag without values takes any type.
+    /// A flag without values takes any type. A flag of floats takes the integers that a float is
+    /// exactly, and a flag of integers takes no float.
     ///
     /// # Errors
     ///
@@ -80,7 +106,8 @@ impl Definition {
     /// let slow = Variants::new().with("slow", Variant::new().weight(1).value(800));
     /// let declared = Definition::new().variants(slow);
     ///
-    /// assert!(declared.check_type(&Definition::new().value(0.5)).is_ok());
+    /// assert!(declared.check_type(&Definition::new().value(200)).is_ok());
+    /// assert!(declared.check_type(&Definition::new().value(0.5)).is_err());
     /// assert!(declared.check_type(&Definition::new().value("slow")).is_err());
     /// assert!(Definition::new().check_type(&Definition::new().value("slow")).is_ok());
     /// ```
@@ -96,16 +123,17 @@ impl Definition {
     /// As [`check_type`](Self::check_type), with what the patch makes of this.
     pub(crate) fn check_type_of(&self, merged: &Self) -> Result<(), OtherType> {
         let Some((_, expected)) = self.values().next() else { return Ok(()) };
-        let before = type_of(&expected);
-        let other = merged.values().find(|(_, value)| type_of(value) != before);
-        match other {
-            None => Ok(()),
-            Some((variant, value)) => Err(OtherType {
-                variant: variant.map(str::to_owned),
-                before,
-                after: type_of(&value),
-            }),
-        }
+        let expected = type_of(&expected);
+        let are_integers = self.values().all(|(_, value)| matches!(value, Value::Integer(_)));
+        let other = merged.values().find_map(|(variant, value)| {
+            let (before, after) = match type_of(&value) {
+                NUMBERS if expected == NUMBERS => other_number(are_integers, &value)?,
+                found if found == expected => return None,
+                found => (expected, found),
+            };
+            Some(OtherType { variant: variant.map(str::to_owned), before, after })
+        });
+        other.map_or(Ok(()), Err)
     }
 
     /// Returns true if this sets a value, or variants.
@@ -141,7 +169,7 @@ mod tests {
         let limit = Definition::new().value(50);
         let load = Definition::new().variants([("low", Variant::new().value(1))]);
 
-        assert_eq!(other(&limit, &Definition::new().value(0.5)), None);
+        assert_eq!(other(&limit, &Definition::new().value(60)), None);
         assert_eq!(other(&limit, &Definition::new().owner("ops")), None);
         assert_eq!(other(&Definition::new(), &Definition::new().value("x")), None);
         let string = Some(["a number", "a string"]);
@@ -151,6 +179,30 @@ mod tests {
         assert_eq!(other(&load, &high(Variant::new().weight(5))), string);
         assert_eq!(other(&load, &high(Variant::new().value(5))), None);
         assert_eq!(other(&load, &Definition::new().value(["a"])), Some(["a number", "a list"]));
+    }
+
+    #[test]
+    fn a_flag_of_floats_takes_exact_integers_and_a_flag_of_integers_no_float() {
+        let (integer, float) = (Definition::new().value(50), Definition::new().value(0.5));
+        let mixed = [("a", Variant::new().value(1)), ("b", Variant::new().value(0.5))];
+        let mixed = Definition::new().variants(mixed);
+
+        for fraction in [7.5, 7.0] {
+            let fraction = Definition::new().value(fraction);
+            assert_eq!(other(&integer, &fraction), Some(["an integer", "a float"]));
+            assert_eq!(other(&float, &fraction), None);
+        }
+        assert_eq!(other(&float, &Definition::new().value(7)), None);
+        assert_eq!(
+            other(&mixed, &Definition::new().variants([("c", Variant::new().value(2.5))])),
+            None
+        );
+        let rounded = Definition::new().value((1_i64 << 53) + 1);
+        assert_eq!(
+            other(&float, &rounded),
+            Some(["a float", "an integer that no float is exactly"])
+        );
+        assert_eq!(other(&integer, &rounded), None);
     }
 
     #[test]

@@ -164,7 +164,7 @@ fn told(command: &mut Command) -> Ran {
     let revision =
         Regex::new(r"(?m)^(\w+: )?revision \d+ at .*; undo with: flagstaff undo \d+\n").unwrap();
     ran.stderr = revision.replace_all(&ran.stderr, "").into_owned();
-    let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
+    let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|lasts .+ more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
     ran.stderr = ran.stderr.replace("nothing was changed: this is a dry run\n", "");
     ran
@@ -1037,4 +1037,45 @@ fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
     let (refused, asked) = at_a_terminal(&on(&["set", "x", "denied_users=null"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
     assert!(asked.contains("let `x` be on for more users than now?"), "{asked}");
+}
+
+/// By the clock of this machine, the changes would be an hour old.
+#[cfg(target_os = "linux")]
+#[test]
+fn ages_of_changes_count_from_the_clock_of_the_store() {
+    let server = Server::slow();
+    let set = ran(&mut on(&server, &["set", "quarter", "percentage=30"]));
+    assert_eq!(set.code, ExitCode::Done, "{}", set.stderr);
+
+    for command in ["history", "diff"] {
+        let ran = ran(&mut on(&server, &[command, "--output", "text"]));
+
+        assert!(ran.stdout.contains("quarter"), "{command}: {}{}", ran.stdout, ran.stderr);
+        assert!(!ran.stdout.contains("hour"), "{command}: {}", ran.stdout);
+        assert!(!ran.stdout.contains(" minutes ago"), "{command}: {}", ran.stdout);
+    }
+}
+
+/// Code that asks for an integer would get its default.
+#[test]
+fn a_float_is_not_set_on_a_flag_of_integers() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let text = "[flags.size]\nvalue = 5\n[flags.plan.variants]\nsmall = { weight = 1, value = 1 }\n[flags.ratio]\nvalue = 0.5\n";
+    fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+
+    for (arguments, code) in [
+        (["set", "size", "value=7.5"], ExitCode::Usage),
+        (["set", "size", "value=7"], ExitCode::Done),
+        (["set", "plan", "variants.small.value=7.5"], ExitCode::Usage),
+        (["set", "ratio", "value=7"], ExitCode::Done),
+    ] {
+        for target in [&["--source", "file"][..], &[]] {
+            let arguments = [&arguments[..], &["--file", file], target].concat();
+            let ran = ran(&mut on(&server, &arguments));
+            assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        }
+    }
 }

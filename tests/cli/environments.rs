@@ -314,27 +314,61 @@ fn a_later_file_patches_variants_of_the_earlier_one() {
     .unwrap();
     assert_eq!(run(&["lint"]).code, ExitCode::Done);
     assert_eq!(run(&["list", "page", "--environment", "prod"]).code, ExitCode::Done);
-    // Values of both together have one type.
-    for (name, text) in [
-        ("", "[flags.old]\nvalue = 5\n[flags.page.variants]\nfancy = { value = 1 }\n"),
+}
+
+/// Each form of the findings has the mistakes that two files have only together.
+#[test]
+fn a_mistake_of_several_files_together_has_a_code_a_file_and_a_line_in_every_format() {
+    let below = "\
+[flags.page]
+variants = { control = { weight = 1, value = 1 } }
+
+[flags.x]
+requires = [\"y\"]
+
+[flags.y]
+";
+    let subject = Subject::new(below);
+    let over = subject.directory.path().join("over.toml");
+    for (code, line, text) in [
+        ("mixed-types", 2, "[flags.page.variants]\ncontrol = { value = \"text\" }\n"),
         (
-            " in environment `prod`",
-            "[flags]\n[environments.prod.page.variants]\nfancy = { value = 1 }\n",
+            "mixed-types",
+            3,
+            "[flags]\n[environments.prod.page.variants]\ncontrol = { value = \"text\" }\n",
         ),
+        ("unknown-variant", 2, "[flags.page]\nserve = \"plain\"\n"),
+        ("zero-weights", 2, "[flags.page.variants]\ncontrol = 0\n"),
+        ("prerequisite-cycle", 2, "[flags.y]\nrequires = [\"x\"]\n"),
+        ("missing-flags", 1, "[environments.prod]\nx = true\n"),
     ] {
         fs::write(&over, text).unwrap();
-        let lint = run(&["lint"]);
-        assert_eq!(lint.code, ExitCode::No, "{}", lint.stderr);
-        assert!(lint.stderr.contains(&format!("`page` of `file`{name}: ")), "{}", lint.stderr);
+        for (format, place) in [
+            ("text", format!("error[{code}]: ")),
+            ("github", format!("::error file=over.toml,line={line},")),
+            ("json", format!("\"file\": \"over.toml\",\n      \"code\": \"{code}\"")),
+            ("sarif", format!("\"ruleId\": \"{code}\"")),
+        ] {
+            let arguments =
+                ["lint", "--file", "flags.toml", "--file", "over.toml", "--format", format];
+            let lint = ran(&mut subject.command(&arguments));
+            assert_eq!(lint.code, ExitCode::No, "{code}, {format}: {}", lint.stderr);
+            assert!(lint.stdout.contains(&place), "{code}, {format}: {}", lint.stdout);
+            assert!(!lint.stderr.contains("error:"), "{code}, {format}: {}", lint.stderr);
+        }
     }
-    // A mistake that only the merged files have is found after the merge.
-    fs::write(&over, "[flags.page]\nserve = \"plain\"\n").unwrap();
-    let lint = run(&["lint"]);
-    assert!(
-        lint.stderr.contains("it serves `plain`, which is not a variant of the flag"),
-        "{}",
-        lint.stderr
-    );
+}
+
+#[test]
+fn a_hint_of_lint_names_each_file_once() {
+    let subject = Subject::new("[flags.a]\nallowed_users = [\"ana\", \"ana\"]\npercentage = 5\n");
+
+    let run = |arguments: &[&str]| ran(&mut subject.command(arguments)).stderr;
+
+    let named = run(&["lint", "--file", "flags.toml"]);
+    assert!(named.contains("`flagstaff lint --fix --file flags.toml` settles 1"), "{named}");
+    let argument = run(&["lint", "flags.toml"]);
+    assert!(argument.contains("`flagstaff lint --fix flags.toml` settles 1"), "{argument}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
         &["get", EVIL, "variants"],
         &["eval", EVIL, "--user", EVIL],
         &["eval", "nothing\u{1b}[2J"],
-        &["eval", "--all", "--user", EVIL],
+        &["eval", "--user", EVIL],
         &["eval", "nothing*\u{1b}[2J"],
         &["create", "new\u{1b}[2J", "--owner", EVIL, "--dry-run"],
         &["create", EVIL, "--dry-run"],

@@ -69,7 +69,7 @@ fn every_code_is_explained() {
 fn what_changes_no_answer_is_fixed_in_place() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
-    let text = "# kept\n[flags.a]\nallowed_users = [\"ana\", \"ana\", \" bob\"]\noff = \"x\"\n";
+    let text = "# kept\n[flags.a]\npercentage = 5\nallowed_users = [\"ana\", \"ana\", \" bob\"]\noff = \"x\"\n";
     fs::write(&path, text).unwrap();
     let lint = |arguments: &[&str]| {
         ran(flagstaff(&["lint"]).args(arguments).current_dir(directory.path()))
@@ -81,13 +81,13 @@ fn what_changes_no_answer_is_fixed_in_place() {
     assert!(safe.stdout.contains("error[blank-text]"), "{}", safe.stdout);
     assert!(safe.stderr.starts_with("2 problems fixed in `flags.toml`\n"), "{}", safe.stderr);
     let fixed = fs::read_to_string(&path).unwrap();
-    assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \" bob\"]\n");
+    assert_eq!(fixed, "# kept\n[flags.a]\npercentage = 5\nallowed_users = [\"ana\", \" bob\"]\n");
 
     let all = lint(&["--fix", "--unsafe-fixes"]);
 
     assert_eq!((all.code, &*all.stdout), (ExitCode::Done, ""));
     let fixed = fs::read_to_string(&path).unwrap();
-    assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \"bob\"]\n");
+    assert_eq!(fixed, "# kept\n[flags.a]\npercentage = 5\nallowed_users = [\"ana\", \"bob\"]\n");
     let again = lint(&["--fix"]);
     assert_eq!((again.code, &*again.stderr), (ExitCode::Done, ""));
 }

@@ -644,7 +644,7 @@ fn globs_name_flags_after_the_names_themselves() {
     assert_eq!(names(&["a*"]), ["a*"]);
     assert_eq!(names(&["a?", "ab*"]), ["a*", "ab", "abc"]);
     assert_eq!(names(&["{ab,b}"]), ["ab", "b"]);
-    let all = shop.run(&["eval", "--all"]);
+    let all = shop.run(&["eval"]);
     assert_ends(&all, ExitCode::Usage);
     let errors: Vec<_> = all.stdout.lines().filter(|line| line.ends_with("PARSE_ERROR")).collect();
     assert_eq!(errors.len(), 2, "the rejected and the unreadable flag: {}", all.stdout);

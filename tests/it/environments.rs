@@ -746,7 +746,9 @@ fn a_file_over_another_one_patches_its_variants() {
 
     let file = FlagsFile::parse_partial("flags.toml", text);
     assert_eq!(file.diagnostics().to_string(), "");
-    assert!(Lints::new().partial().check("flags.toml", text, SystemTime::UNIX_EPOCH).is_empty());
+    let below = "[flags.a]\noff = \"default\"\nvariants = { x = 1, y = 1 }\n";
+    let lints = Lints::new().over(FlagsFile::parse("below.toml", below));
+    assert_eq!(lints.check("flags.toml", text, SystemTime::UNIX_EPOCH).to_string(), "");
 
     let mut document = Document::parse_partial("flags.toml", text).unwrap();
     let weights = Variants::new().with("y", 2);
@@ -814,6 +816,9 @@ fn a_flag_has_values_of_one_type_in_all_environments() {
         ("variants = { a = { weight = 1, value = 1 } }", "variants = { a = { value = \"x\" } }"),
         ("variants = { a = { weight = 1, value = 1 } }", "value = [1]"),
         ("variants = { a = 1, b = 1 }", "value = 5"),
+        // Code that asks for an integer has no use for a float.
+        ("value = 5", "value = 0.5"),
+        ("value = 0.5", "value = 9007199254740993"),
     ] {
         let text = format!("[flags.f]\n{below}\n[environments.staging.f]\n{above}\n");
         let file = parse(&text);
@@ -825,7 +830,7 @@ fn a_flag_has_values_of_one_type_in_all_environments() {
         assert!(file.flags().contains_key("f"), "{text}");
     }
     for (below, above) in [
-        ("value = 5", "value = 0.5"),
+        ("value = 0.5", "value = 5"),
         ("variants = { a = 1, b = 1 }", "variants = { b = 0 }"),
         ("variants = { a = { weight = 1, value = 1 } }", "variants = { a = 3 }"),
     ] {
@@ -844,7 +849,7 @@ fn a_flag_that_has_values_in_environments_alone_has_one_type_there() {
     let diagnostics: Vec<_> = file.diagnostics().iter().collect();
     let [mixed] = &diagnostics[..] else { panic!("{diagnostics:?}") };
     assert_eq!((mixed.code, mixed.environment.as_deref()), (Code::MixedTypes, Some("production")));
-    assert!(!parse(&text.replace("\"x\"", "0.5")).diagnostics().has_errors());
+    assert!(!parse(&text.replace("\"x\"", "6")).diagnostics().has_errors());
 }
 
 /// Each of the two parts is valid by itself.

@@ -469,3 +469,97 @@ proptest! {
         }
     }
 }
+
+/// Returns the codes that lints find in a file over another one.
+fn codes_over(lints: Lints, below: &str, own: &str) -> Vec<(Code, usize)> {
+    let below = FlagsFile::parse("below.toml", below);
+    assert!(!below.diagnostics().has_errors(), "{}", below.diagnostics());
+    let found = lints.over(below).check("own.toml", own, SystemTime::UNIX_EPOCH);
+    found.iter().map(|problem| (problem.code, problem.location.line)).collect()
+}
+
+#[test]
+fn a_file_over_another_one_is_not_blamed_for_what_the_file_below_has() {
+    let below = "\
+[flags.search]
+owner = \"web\"
+percentage = 10
+
+[flags.page]
+off = \"a\"
+variants = { a = 1, b = 1 }
+
+[flags.old]
+";
+    let own = "\
+[flags.search]
+requires = [\"old\"]
+
+[flags.page]
+traffic = 50
+
+[flags.page.variants]
+b = 0
+
+[environments.staging]
+old = false
+";
+    let lints = Lints::new().deny(Code::MissingOwner);
+
+    assert_eq!(codes_over(lints.clone().deny(Code::OnlyInEnvironment), below, own), []);
+    // Alone, the text has these problems.
+    let alone = lints.check("own.toml", own, SystemTime::UNIX_EPOCH).to_string();
+    for code in ["zero-weights", "unknown-prerequisite", "missing-owner"] {
+        assert!(alone.contains(code), "{code}: {alone}");
+    }
+}
+
+#[test]
+fn a_file_over_another_one_is_checked_after_the_merge() {
+    let below = "\
+[flags.size]
+value = 5
+[flags.page]
+off = \"a\"
+variants = { a = 1, b = 1 }
+[flags.first]
+requires = [\"second\"]
+[flags.second]
+[environments.prod.size]
+value = 6
+[environments.test.plain]
+value = \"x\"
+";
+    for (own, expected) in [
+        ("[flags.size]\nvalue = 6\n", None),
+        ("[flags.size]\nvalue = 6.5\n", Some((Code::MixedTypes, 2))),
+        ("[flags.size]\nvalue = \"x\"\n", Some((Code::MixedTypes, 2))),
+        ("[flags]\n[environments.prod.size]\nvalue = \"x\"\n", Some((Code::MixedTypes, 3))),
+        ("[flags.plain]\nvalue = 5\n", Some((Code::MixedTypes, 2))),
+        ("[flags.page]\nserve = \"c\"\n", Some((Code::UnknownVariant, 2))),
+        ("[flags.page]\noff = \"c\"\n", Some((Code::UnknownVariant, 2))),
+        (
+            "[[flags.page.rules]]\nwhen = { os = 1 }\nserve = \"c\"\n",
+            Some((Code::UnknownVariant, 3)),
+        ),
+        ("[flags.page.variants]\na = 0\nb = 0\n", Some((Code::ZeroWeights, 2))),
+        ("[flags.page]\nserve = \"b\"\n", None),
+        ("[flags.new.variants]\na = 0\n", Some((Code::ZeroWeights, 2))),
+        ("[flags.second]\nrequires = [\"first\"]\n", Some((Code::PrerequisiteCycle, 2))),
+        ("[flags.second]\nrequires = [\"third\"]\n", Some((Code::UnknownPrerequisite, 2))),
+        ("[flags]\n[environments.prod]\nthird = true\n", Some((Code::OnlyInEnvironment, 3))),
+    ] {
+        let found = codes_over(Lints::new().allow(Code::OffWithoutVariant), below, own);
+        assert_eq!(found, Vec::from_iter(expected), "{own}");
+    }
+}
+
+#[test]
+fn a_file_below_that_cannot_be_read_blames_no_other_file() {
+    let broken = FlagsFile::parse("below.toml", "[flags\n");
+    let own = "[flags.page]\nserve = \"c\"\n[environments.prod]\nx = true\n";
+
+    let found = Lints::new().over(broken).check("own.toml", own, SystemTime::UNIX_EPOCH);
+
+    assert_eq!(found.to_string(), "");
+}

@@ -111,7 +111,7 @@ async fn a_stage_is_left_before_its_time_only_by_force() {
     let error = rollout.advance().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "stage 1 of the rollout of flag `a` lasts 3600 s more: wait, or force it"
+        "stage 1 of the rollout of flag `a` lasts 1h more: wait, or force it"
     );
     assert_eq!(test.at(), (1, RolloutStatus::Running));
 

@@ -10,7 +10,7 @@ use super::{
     layout::{Layout, MOST_BYTES},
 };
 
-use crate::text::line;
+use crate::text::{length, line};
 
 /// A failure of a Redis source. The overrides read last stay in force.
 ///
@@ -349,8 +349,8 @@ impl RedisError {
 
     pub(super) fn clock(place: &Place, offset: Offset) -> Self {
         let cause = match offset {
-            Offset::Behind(distance) => format!("this one is {} s fast", distance.as_secs()),
-            Offset::Ahead(distance) => format!("this one is {} s slow", distance.as_secs()),
+            Offset::Behind(distance) => format!("this one is {} fast", length(distance)),
+            Offset::Ahead(distance) => format!("this one is {} slow", length(distance)),
         };
         Self::new(RedisErrorKind::Clock, place, Some(cause))
     }

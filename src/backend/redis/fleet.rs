@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
 use crate::{
-    backend::Sink,
+    backend::{Sink, Standing},
     definition::to_json,
     foreign::{info, warn},
     model::{Definition, FlagKey},
@@ -333,7 +333,9 @@ impl RedisHandle {
         while !sink.is_started() && !sink.is_closed() {
             sleep(LOOK).await;
         }
+        let Some(mut progress) = sink.progress() else { return };
         let mut told = Told::default();
+        let mut announced = None;
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next = Instant::now();
@@ -341,7 +343,16 @@ impl RedisHandle {
         loop {
             let news = async {
                 sleep_until(next).await;
-                seen.changed().await
+                loop {
+                    // Most reports change nothing that others see, and cost no message.
+                    tokio::select! {
+                        changed = seen.changed() => return changed,
+                        changed = progress.changed() => changed?,
+                    }
+                    if sink.standing().is_some_and(|it| Some(of_file(&it)) != announced) {
+                        return Ok(());
+                    }
+                }
             };
             let is_beat = tokio::select! {
                 _ = beats.tick() => true,
@@ -352,12 +363,15 @@ impl RedisHandle {
             };
             next = Instant::now() + BREATH;
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
-            match self.announce_once(sink, revision).await {
-                Ok(()) if is_denied => {
-                    is_denied = false;
-                    info!("this instance is announced to the others from here on");
+            let Some(standing) = sink.standing() else { return };
+            match self.announce_once(sink, revision, standing).await {
+                Ok(()) => {
+                    announced = Some(of_file(&standing));
+                    if is_denied {
+                        is_denied = false;
+                        info!("this instance is announced to the others from here on");
+                    }
                 }
-                Ok(()) => {}
                 // The right may be granted later, so heartbeats go on. Changes do not: the server logs each command
                 // that it denies.
                 Err(error) if error.kind() == RedisErrorKind::Permission => {
@@ -379,8 +393,12 @@ impl RedisHandle {
         }
     }
 
-    async fn announce_once(&self, sink: &Sink, revision: Option<u64>) -> Result<(), RedisError> {
-        let Some(standing) = sink.standing() else { return Ok(()) };
+    async fn announce_once(
+        &self,
+        sink: &Sink,
+        revision: Option<u64>,
+        standing: Standing,
+    ) -> Result<(), RedisError> {
         let file = standing.fingerprint.map(|hash| format!("{hash:016x}"));
         let declared = sink.below(DECLARED).into_iter().map(|(flag, definition)| {
             (flag, json!(definition.map(|definition| digest(&definition))))
@@ -399,6 +417,12 @@ impl RedisHandle {
         self.shared.is_announced.store(true, Ordering::Relaxed);
         self.run_script(&announce).await
     }
+}
+
+/// Returns the part of a standing that others learn at once: the file of this instance, and whether
+/// the instance refuses it.
+const fn of_file(standing: &Standing) -> (Option<u64>, bool) {
+    (standing.fingerprint, standing.has_refused)
 }
 
 /// Returns the name of an instance without a given name: its host, its process number and a random

@@ -100,7 +100,7 @@ fn main() -> process::ExitCode {
 /// One thread is enough: a command waits for one thing at a time.
 fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
     let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
-    paste::name(place.options());
+    paste::name(place.options(), place.files_of_options());
     if command.is_about_the_file_of(&place) {
         place.refuse_unknown_environment()?;
     }

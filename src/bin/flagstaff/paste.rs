@@ -1,15 +1,24 @@
 //! Commands that people paste from hints: they name the same place and store as the command that printed them.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
 
 use crate::text;
 
-/// The options that name where flags are. Errors of the library become hints far from any [`Place`](crate::place::Place).
-static OPTIONS: Mutex<String> = Mutex::new(String::new());
+/// The options that name where flags are, and the files among them.
+struct Named {
+    options: String,
+    files: Vec<String>,
+}
 
-/// Adds the options that name a place to all commands that are printed from now on.
-pub(crate) fn name(options: String) {
-    *OPTIONS.lock().unwrap_or_else(PoisonError::into_inner) = options;
+/// The options of the place. Errors of the library become hints far from any [`Place`](crate::place::Place).
+static NAMED: Mutex<Named> = Mutex::new(Named { options: String::new(), files: Vec::new() });
+
+/// Adds the options that name a place to all commands that are printed from now on. `files` are the flag files among them.
+pub(crate) fn name(options: String, files: Vec<String>) {
+    *NAMED.lock().unwrap_or_else(PoisonError::into_inner) = Named { options, files };
 }
 
 /// Returns a command in backticks. `rest` is what follows the verb, quoted for a shell.
@@ -19,13 +28,20 @@ pub(crate) fn command(verb: &str, rest: &str) -> String {
 
 /// Returns a command as a line of a shell.
 pub(crate) fn line(verb: &str, rest: &str) -> String {
-    with(&OPTIONS.lock().unwrap_or_else(PoisonError::into_inner), verb, rest)
+    with(&NAMED.lock().unwrap_or_else(PoisonError::into_inner).options, verb, rest)
 }
 
-/// Returns the argument for a file that is named in a message.
-pub(crate) fn path(name: &str) -> String {
-    let name = if name == "stdin" { "-" } else { name };
-    text::shell(name)
+/// Returns a command for a file that a message names, in backticks. Without an argument, the command takes the files
+/// of its options.
+pub(crate) fn for_file(verb: &str, name: &str) -> String {
+    let is_an_option = |file: &String| Path::new(file) == Path::new(name);
+    let is_named =
+        NAMED.lock().unwrap_or_else(PoisonError::into_inner).files.iter().any(is_an_option);
+    match name {
+        _ if is_named => command(verb, ""),
+        "stdin" => command(verb, "-"),
+        _ => command(verb, &text::shell(name)),
+    }
 }
 
 fn with(options: &str, verb: &str, rest: &str) -> String {

@@ -121,6 +121,13 @@ pub(crate) struct Sharer {
     pub(crate) doubt: Option<String>,
 }
 
+/// The changes in a store, the latest first.
+pub(crate) struct Changes {
+    pub(crate) list: Vec<LogEntry>,
+    /// The time by the clock of the store, which dates the changes.
+    pub(crate) now: SystemTime,
+}
+
 /// A flags.toml that was read.
 #[derive(Debug)]
 pub(crate) struct Declared {
@@ -360,6 +367,14 @@ impl Place {
         self.paths().iter().skip(1).any(|other| other == path)
     }
 
+    /// Returns the flag files below one, the weakest first.
+    pub(crate) fn paths_below(&self, path: &Path) -> Vec<PathBuf> {
+        match self.is_over_another(path) {
+            true => self.paths().into_iter().take_while(|below| below != path).collect(),
+            false => Vec::new(),
+        }
+    }
+
     /// Returns true if a path leads to a flag file of the place.
     pub(crate) fn has_file(&self, path: &Path) -> bool {
         has(&self.paths(), path)
@@ -565,6 +580,11 @@ impl Place {
         options.join(" ")
     }
 
+    /// Returns the flag files among the [`options`](Self::options).
+    pub(crate) fn files_of_options(&self) -> Vec<String> {
+        self.file.iter().map(|file| file.to_string_lossy().into_owned()).collect()
+    }
+
     /// Returns true if a store is named, whether it can be used or not.
     fn names_store(&self) -> bool {
         !self.redis.is_empty()
@@ -645,14 +665,16 @@ impl Place {
         flag: Option<&str>,
         limit: usize,
         output: &Output,
-    ) -> Result<Vec<LogEntry>, Failure> {
+    ) -> Result<Changes, Failure> {
         let redis = self.needed_redis()?;
-        match redis.clone().handle().history(flag, limit).await.map_err(Failure::from) {
+        let handle = redis.clone().handle();
+        match handle.history(flag, limit).await.map_err(Failure::from) {
             Err(failure) if failure.redis() == Some(RedisErrorKind::TooManyFields) => {
                 output.warning(failure.text());
-                Ok(redis.max_fields(usize::MAX).handle().history(flag, limit).await?)
+                let handle = redis.max_fields(usize::MAX).handle();
+                Ok(Changes { list: handle.history(flag, limit).await?, now: handle.now() })
             }
-            changes => changes,
+            changes => Ok(Changes { list: changes?, now: handle.now() }),
         }
     }
 

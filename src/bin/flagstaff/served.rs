@@ -64,7 +64,11 @@ mod tests {
         let limit = Definition::new().value(50);
         let load = Definition::new().variants([("low", Variant::new().value(1))]);
 
-        assert_eq!(refusal(&Definition::new().value(0.5), &limit), None);
+        assert_eq!(refusal(&Definition::new().value(60), &limit), None);
+        assert_eq!(
+            refusal(&Definition::new().value(7.5), &limit).as_deref(),
+            Some("flag `a` serves an integer, and this is a float")
+        );
         assert_eq!(refusal(&Definition::new().value("x"), &Definition::new()), None);
         for (patch, flag) in [
             (Definition::new().value("50"), &limit),

@@ -60,7 +60,7 @@ pub struct Document {
     name: String,
     original: String,
     text: String,
-    whole: Whole,
+    whole: Whole<'static>,
     /// The flags outside of all environments.
     outside: FlagsFile,
     /// The flags in the environment that is being edited, or those outside of all environments.
@@ -90,7 +90,7 @@ impl Document {
         Self::read(name.into(), text.into(), Whole::No)
     }
 
-    fn read(name: String, text: String, whole: Whole) -> Result<Self, EditError> {
+    fn read(name: String, text: String, whole: Whole<'static>) -> Result<Self, EditError> {
         let file = FlagsFile::read(&name, &text, whole).file;
         let (original, outside) = (text.clone(), file.clone());
         match file.is_usable() {

@@ -16,7 +16,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
     for flag in &file.flags {
         for &field in Field::ALL {
-            let Some(why) = idle_because(field, flag.definition) else { continue };
+            let Some(why) = idle_because(field, flag.whole) else { continue };
             if let Some(value) = flag.setting(field) {
                 let place = flag.settings().and_then(|settings| {
                     remove::setting(file.text, flag.value, settings, field.as_str())
@@ -24,6 +24,19 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 let suggestion = place.map(|span| Suggestion::remove("remove it", span));
                 let name = format!("`{field}` of flag `{}`", flag.name());
                 found.report(idle(flag, &name, value, why).suggest(suggestion));
+            }
+        }
+        if !file.is_changed_elsewhere(flag.name()) && lets_all_in(flag.whole) {
+            for field in [Field::AllowedUsers, Field::AllowedGroups] {
+                let Some(value) = flag.setting(field).filter(|_| flag.whole.entries(field) > 0)
+                else {
+                    continue;
+                };
+                let name = format!("`{field}` of flag `{}`", flag.name());
+                let why =
+                    "the flag is on for all other users, too: without a percentage, 100 % of them";
+                let help = "add `percentage = 0` to keep out all other users";
+                found.report(idle(flag, &name, value, why).help(help));
             }
         }
         for (name, value) in idle_weights(flag) {
@@ -57,9 +70,18 @@ fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
     (definition.entries(needed) == 0).then_some(why)
 }
 
+/// Returns `true` if a flag is on for all users whom no deny-list names, so that an allow-list adds
+/// no user. A flag that draws variants draws others for users who are allowed.
+fn lets_all_in(definition: &Definition) -> bool {
+    const NARROWING: [Field; 5] =
+        [Field::Percentage, Field::Rollout, Field::Rules, Field::Variants, Field::Traffic];
+
+    NARROWING.iter().all(|&field| !definition.has(field))
+}
+
 /// Returns weights that have no effect, because the flag serves one variant to all users.
 fn idle_weights<'f>(flag: &Flag<'f>) -> impl Iterator<Item = (&'f str, &'f Value<'f>)> {
-    let is_served = flag.definition.spares_draws() == Some(Field::Serve);
+    let is_served = flag.whole.spares_draws() == Some(Field::Serve);
     let table = flag.setting(Field::Variants).filter(|_| is_served);
     let variants = table.and_then(|table| table.get_ref().as_table());
     let variants = variants.into_iter().flat_map(in_order);

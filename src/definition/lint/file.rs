@@ -14,7 +14,7 @@ use toml::{
 use super::{Level, Lints};
 use crate::{
     definition::{
-        Code, Diagnostic, Key, Value,
+        Code, Diagnostic, FlagsFile, Key, Value,
         decoder::Similar,
         environment::{self, ENVIRONMENTS, Flags},
         file::{FLAGS, Reading},
@@ -34,7 +34,7 @@ pub(super) struct File<'f> {
     root: &'f DeTable<'f>,
     /// The flags without errors, in the order of the text.
     pub(super) flags: Vec<Flag<'f>>,
-    /// The names of all flags of `[flags]`.
+    /// The names of all flags of `[flags]`, also in the files below.
     pub(super) names: BTreeSet<&'f str>,
     /// The definitions of the flags without errors.
     pub(super) declared: &'f BTreeMap<Arc<str>, SharedDefinition>,
@@ -72,12 +72,19 @@ impl<'f> Entries<'f> {
 }
 
 impl<'f> File<'f> {
-    pub(super) fn new(text: &'f str, reading: &'f Reading<'f>, now: SystemTime) -> Self {
-        let Reading { file, root, segments, similar } = reading;
+    pub(super) fn new(
+        text: &'f str,
+        reading: &'f Reading<'f>,
+        now: SystemTime,
+        below: &'f [FlagsFile],
+    ) -> Self {
+        let Reading { file, merged, root, segments, similar } = reading;
+        let whole = merged.as_ref().unwrap_or(&file.flags().0);
         let flags = table(root, FLAGS).into_iter().flat_map(in_order);
         let flags = flags.filter_map(|(key, value)| {
             let definition = file.flags().get(key.get_ref().as_ref())?;
-            Some(Flag { key, value, definition })
+            let whole = whole.get(key.get_ref().as_ref())?;
+            Some(Flag { key, value, definition, whole })
         });
         let environments = table(root, ENVIRONMENTS).into_iter().flat_map(in_order);
         let environments = environments.filter_map(|(key, value)| {
@@ -87,6 +94,7 @@ impl<'f> File<'f> {
             Some(Entries { name, value, table, written: in_order(table), entries, flags })
         });
         let names = table(root, FLAGS).into_iter().flatten();
+        let below = below.iter().flat_map(|file| file.flags().keys().chain(file.rejected().iter()));
         Self {
             text,
             now,
@@ -94,7 +102,7 @@ impl<'f> File<'f> {
             similar,
             root,
             flags: flags.collect(),
-            names: names.map(|(key, _)| key.get_ref().as_ref()).collect(),
+            names: names.map(|(key, _)| key.get_ref().as_ref()).chain(below).collect(),
             declared: &file.flags().0,
             environments: environments.collect(),
         }
@@ -104,7 +112,7 @@ impl<'f> File<'f> {
     pub(super) fn entries(&self, environment: &Entries<'f>) -> Self {
         let flags = environment.written.iter().filter_map(|&(key, value)| {
             let definition = environment.entries.get(key.get_ref().as_ref())?.as_definition()?;
-            Some(Flag { key, value, definition })
+            Some(Flag { key, value, definition, whole: definition })
         });
         Self {
             flags: flags.collect(),
@@ -112,6 +120,11 @@ impl<'f> File<'f> {
             environments: Vec::new(),
             ..*self
         }
+    }
+
+    /// Returns `true` if an environment has an entry for a flag.
+    pub(super) fn is_changed_elsewhere(&self, flag: &str) -> bool {
+        self.environments.iter().any(|environment| environment.table.contains_key(flag))
     }
 
     /// Returns all environments, also those with errors, as the table in the text.
@@ -144,6 +157,8 @@ pub(super) struct Flag<'f> {
     pub(super) key: &'f Key<'f>,
     pub(super) value: &'f Value<'f>,
     pub(super) definition: &'f Definition,
+    /// The definition after the merge over the files below.
+    pub(super) whole: &'f Definition,
 }
 
 impl<'f> Flag<'f> {

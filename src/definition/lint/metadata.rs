@@ -44,7 +44,9 @@ const WANTED: &[Wanted] = &[
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     for flag in &file.flags {
         for wanted in WANTED {
-            if found.wants(wanted.code) && is_missing(flag, wanted.field) {
+            // A flag of a file below is reported there.
+            let is_own = !found.lints().is_below(flag.name());
+            if is_own && found.wants(wanted.code) && is_missing(flag, wanted.field) {
                 found.report(missing(flag, wanted));
             }
         }
@@ -56,7 +58,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
 
 /// Returns `true` if a setting is missing or blank. A permanent flag needs no end.
 fn is_missing(flag: &Flag<'_>, field: Field) -> bool {
-    if field == Field::Expires && flag.definition.is_permanent() {
+    if field == Field::Expires && flag.whole.is_permanent() {
         return false;
     }
     let text = flag.setting(field).map(|value| value.get_ref());

@@ -100,7 +100,8 @@ pub struct Lints {
     levels: BTreeMap<Code, Level>,
     names: Names,
     before: Option<String>,
-    whole: Whole,
+    /// The files below, the weakest first.
+    below: Vec<FlagsFile>,
 }
 
 impl Lints {
@@ -164,10 +165,61 @@ impl Lints {
         Self { before: Some(before.into()), ..self }
     }
 
-    /// Lets flags be partial, as [`FlagsFile::parse_partial`] does.
+    /// Checks the text as a file over another one, which may have the rest of a flag. Of several
+    /// files below, the weakest is added first, each later one parsed with
+    /// [`FlagsFile::parse_partial`].
+    ///
+    /// Flags are checked as they are after the merge, in `[flags]` and in each environment. This
+    /// finds values of another type than below, variants that no file has, and cycles. Tests run
+    /// with the flags of the text alone.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use flagstaff::definition::{FlagsFile, lint::Lints};
+    ///
+    /// let shared = FlagsFile::parse("shared.toml", "[flags.max_upload_mb]\nvalue = 50\n");
+    /// let own = "[flags.max_upload_mb]\nvalue = \"50\"\n";
+    ///
+    /// let found = Lints::new().over(shared).check("own.toml", own, SystemTime::now());
+    ///
+    /// assert_eq!(
+    ///     found.to_string(),
+    ///     r#"error[mixed-types]: flag `max_upload_mb` has values of another type
+    ///  --> own.toml:2:9
+    ///   |
+    /// 2 | value = "50"
+    ///   |         ^^^^ this is a string
+    ///   |
+    /// help: in `shared.toml:1`, it is a number
+    /// "#
+    /// );
+    /// ```
     #[must_use]
-    pub fn partial(self) -> Self {
-        Self { whole: Whole::No, ..self }
+    pub fn over(mut self, below: FlagsFile) -> Self {
+        self.below.push(below);
+        self
+    }
+
+    /// Returns the completeness of the flags of the text.
+    fn whole(&self) -> Whole<'_> {
+        match &*self.below {
+            [] => Whole::Yes,
+            below if self.knows_below() => Whole::Over(below),
+            _ => Whole::No,
+        }
+    }
+
+    /// Returns `true` if a file below has a flag, even one with errors.
+    fn is_below(&self, flag: &str) -> bool {
+        self.below.iter().any(|file| file.lines().flag(flag).is_some())
+    }
+
+    /// Returns `false` if a file below cannot be read, so that its flags are not known.
+    fn knows_below(&self) -> bool {
+        self.below.iter().all(FlagsFile::is_usable)
     }
 
     /// Returns all problems of `text`: those of
@@ -178,10 +230,10 @@ impl Lints {
     /// about the instant `now`, too.
     #[must_use]
     pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
-        let reading = FlagsFile::read(name, text, self.whole);
+        let reading = FlagsFile::read(name, text, self.whole());
         let mut found = Found::new(self, reading.file.diagnostics().as_slice().to_vec());
         if reading.file.is_usable() {
-            let file = File::new(text, &reading, now);
+            let file = File::new(text, &reading, now, &self.below);
             for check in CHECKS {
                 check(&file, &mut found);
             }

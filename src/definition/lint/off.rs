@@ -2,24 +2,28 @@
 
 use super::file::{File, Found};
 use crate::{
-    definition::{Code, Diagnostic, file::Whole},
+    definition::{Code, Diagnostic, FlagsFile},
     model::{Field, Value, Variants},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
-    // The variant to serve may be in the source below.
-    if found.lints().whole == Whole::No {
-        return;
-    }
-    if !found.wants(Code::OffWithoutVariant) {
+    if !found.wants(Code::OffWithoutVariant) || !found.lints().knows_below() {
         return;
     }
     for flag in &file.flags {
-        let variants = flag.definition.rare().variants.value();
+        let variants = flag.whole.rare().variants.value();
         let Some(variants) = variants.filter(|variants| !variants.is_empty()) else { continue };
+        // The file with the first variants is the one that is reported.
+        let has_variants = |file: &FlagsFile| {
+            let below = file.flags().get(flag.name());
+            below.is_some_and(|below| below.rare().variants.value().is_some())
+        };
+        if flag.setting(Field::Variants).is_none() || found.lints().below.iter().any(has_variants) {
+            continue;
+        }
         // A boolean evaluation of an off flag returns `false` in any case.
-        let is_said = flag.setting(Field::Off).is_some() || are_booleans(variants);
-        if is_said || flag.definition.off_variant().is_some() {
+        let is_said = flag.whole.has(Field::Off) || are_booleans(variants);
+        if is_said || flag.whole.off_variant().is_some() {
             continue;
         }
         let name = flag.name();

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::SystemTime};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::Publisher;
 use crate::{
@@ -18,6 +18,10 @@ impl Publish for Publisher {
 
     fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+
+    fn progress(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
     }
 
     fn usage(&self) -> Vec<FlagUsage> {

@@ -31,11 +31,15 @@ async fn fleet(redis: &RedisHandle, instances: usize) -> Fleet {
 }
 
 /// Waits until this many instances are listed, all of which are `like` this.
-async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -> bool) -> Fleet {
+async fn fleet_with(
+    redis: &RedisHandle,
+    instances: usize,
+    like: impl Fn(&Instance) -> bool,
+) -> Fleet {
     let wait = async {
         loop {
             let fleet = redis.fleet().await.unwrap();
-            if fleet.instances.len() == instances && fleet.instances.iter().all(like) {
+            if fleet.instances.len() == instances && fleet.instances.iter().all(&like) {
                 return fleet;
             }
             tokio::task::yield_now().await;
@@ -180,6 +184,31 @@ async fn an_instance_reports_that_it_rejects_its_file() {
     assert!(fleet.instances[0].has_refused_file);
     assert!(fleet.instances[0].runs(text.as_bytes()));
     assert!(!fleet.instances[0].runs(b"[flags]\n"));
+}
+
+/// Announcements at heartbeats alone would take 30 seconds.
+#[tokio::test]
+async fn an_instance_says_at_once_that_it_refuses_its_file() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    std::fs::write(&path, "[flags]\na = true\n").unwrap();
+    let file = File::open(&path).unwrap();
+    let one = redis(&server, "one");
+    let _flags =
+        Flags::builder().source(one.clone()).source(file).max_wait(BOUND).start().await.unwrap();
+    fleet_with(&one, 1, |instance| !instance.has_refused_file).await;
+
+    let turns = async {
+        for turn in 0..6 {
+            let refuses = turn % 2 == 0;
+            let value = if refuses { "3" } else { "true" };
+            std::fs::write(&path, format!("[flags]\na = {value}\n")).unwrap();
+            fleet_with(&one, 1, |instance| instance.has_refused_file == refuses).await;
+        }
+    };
+
+    timeout(Duration::from_secs(20), turns).await.expect("no turn waits for a heartbeat");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use flagstaff::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    change::store_now,
     completion,
     difference::{self, Difference, differences},
     failure::Failure,
@@ -61,6 +62,8 @@ struct Flag {
     what: &'static str,
     /// The author, the time, the reason, and the end.
     by: Provenance,
+    /// The time by the clock that dates these.
+    now: SystemTime,
     json: Value,
     differences: Vec<Difference>,
 }
@@ -112,8 +115,7 @@ impl Diff {
         if output.is_terse() {
             output.rows(&flags.iter().flat_map(Flag::rows).collect::<Vec<_>>())?;
         } else {
-            let now = SystemTime::now();
-            output.write(&flags.iter().map(|flag| flag.text(now)).collect::<String>())?;
+            output.write(&flags.iter().map(Flag::text).collect::<String>())?;
         }
         Ok(code)
     }
@@ -142,10 +144,18 @@ impl Flag {
             "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
         });
         let name = if kind == "flag" { name } else { format!("{kind}s.{name}") };
-        Self { name, what, by: Provenance::default(), json, differences }
+        Self {
+            name,
+            what,
+            by: Provenance::default(),
+            now: SystemTime::UNIX_EPOCH,
+            json,
+            differences,
+        }
     }
 
-    fn text(&self, now: SystemTime) -> String {
+    fn text(&self) -> String {
+        let now = self.now;
         let what = match self.what {
             UNDECLARED => Some("no file declares it".to_owned()),
             SAME => Some("it equals what is declared".to_owned()),
@@ -201,7 +211,8 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     let drift = flags.drift();
     let names = drift.iter().map(|drift| drift.key.clone());
     let code = unreadable::tell(&flags, names, &session.output);
-    Ok((drift.iter().map(overridden).collect(), code))
+    let now = store_now(&flags);
+    Ok((drift.iter().map(|drift| overridden(drift, now)).collect(), code))
 }
 
 /// The two places that are compared.
@@ -229,7 +240,7 @@ async fn between(
     let output = &session.output;
     let (mut sides, mut code) = (Vec::new(), None);
     for place in [before, after] {
-        paste::name(place.options());
+        paste::name(place.options(), place.files_of_options());
         output.aside(place.whole());
         let flags = place.flags(output).await?;
         code = unreadable::tell_all(&flags, output).or(code);
@@ -255,7 +266,7 @@ async fn between(
     Ok((compared.collect(), code))
 }
 
-fn overridden(drift: &Drift) -> Flag {
+fn overridden(drift: &Drift, now: SystemTime) -> Flag {
     let declared = drift.declared.as_ref().map(to_json).unwrap_or_default();
     let differences = differences(&declared, &to_json(&drift.overridden));
     let what = match drift.is_undeclared() {
@@ -273,7 +284,7 @@ fn overridden(drift: &Drift) -> Flag {
         "expiresAt": by.expires_at.map(time::rfc3339),
         "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
     });
-    Flag { name: drift.key.clone(), what, by, json, differences }
+    Flag { name: drift.key.clone(), what, by, now, json, differences }
 }
 
 fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> {

@@ -25,9 +25,10 @@ use crate::{
 /// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A flag may be given as a glob, such as 'checkout_*': * matches any string, ? any
-character, [ab] one of these, {a,b} either. A flag of exactly that name takes
-precedence. In a shell, a glob needs quotes.
+Without a name, all flags are evaluated. A flag may be given as a glob, such as
+'checkout_*': * matches any string, ? any character, [ab] one of these, {a,b}
+either. A flag of exactly that name takes precedence. In a shell, a glob needs
+quotes.
 
 Exits with 1 if no source has one of the flags, if a glob matches none, or if a
 flag is rejected for a mistake in the file. A stored value that cannot be read
@@ -48,16 +49,9 @@ Examples:
   flagstaff eval new_checkout --context @request.json --as-of 2026-12-24
   flagstaff eval --batch questions.jsonl > answers.jsonl")]
 pub(crate) struct Eval {
-    /// Flags, or globs of their names
-    #[arg(
-        value_parser = name::flag,
-        add = completion::flags(),
-        required_unless_present_any = ["all", "batch"]
-    )]
+    /// Flags, or globs of their names; all flags unless named
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
-    /// Evaluate all flags
-    #[arg(long, conflicts_with_all = ["flags", "batch"])]
-    all: bool,
     /// Questions as JSON lines, in a file or on stdin
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["flags", "user", "group", "set", "context"])]
     batch: Option<PathBuf>,
@@ -97,14 +91,15 @@ impl Eval {
 
     /// The flags that are meant, each once.
     fn select(&self, snapshot: &Snapshot, session: &Session) -> Result<Selected, Failure> {
-        if !self.all && self.flags.iter().all(|text| Pattern::parse(text).is_none()) {
+        let are_names = self.flags.iter().all(|text| Pattern::parse(text).is_none());
+        if !self.flags.is_empty() && are_names {
             return Ok(Selected { names: self.flags.clone(), code: ExitCode::Done });
         }
         let anonymous = Context::anonymous();
         let known = snapshot.all(&anonymous).map(|(name, _)| name.to_owned());
         // Rejected flags are not among those that have answers.
         let all: BTreeSet<_> = known.chain(session.place.rejected()).collect();
-        if self.all {
+        if self.flags.is_empty() {
             return Ok(Selected { names: all.into_iter().collect(), code: ExitCode::Done });
         }
         let mut selected = Selected { names: Vec::new(), code: ExitCode::Done };

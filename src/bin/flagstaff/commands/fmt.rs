@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{
     cli::ExitCode,
     definition::{
-        FlagsFile,
+        Code, FlagsFile,
         edit::{Diff, TextFile},
     },
 };
@@ -100,9 +100,6 @@ impl Fmt {
     }
 }
 
-/// The message about a file that has more levels than are read.
-const DEEP: &str = "nested too deep";
-
 /// Returns the text of a flag file in taplo's style, with the same meaning.
 pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -113,8 +110,8 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         None => ("", text),
     };
     // The parser of taplo follows any depth, until the stack ends.
-    if !before.is_usable() && before.diagnostics().iter().any(|it| it.message == DEEP) {
-        return Err(Failure::usage(format!("cannot format `{name}`: it is {DEEP}")));
+    if !before.is_usable() && before.diagnostics().iter().any(|it| it.code == Code::TooDeep) {
+        return Err(Failure::usage(format!("cannot format `{name}`: it is nested too deep")));
     }
     let parsed = parser::parse(body);
     if let Some(error) = parsed.errors.first() {
@@ -123,9 +120,7 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         let failure = Failure::usage(message);
         return Err(match before.is_usable() {
             true => failure.hint("taplo reads TOML 1.0, which has no line breaks between braces"),
-            false => {
-                failure.hint(format!("{} shows more", paste::command("lint", &paste::path(name))))
-            }
+            false => failure.hint(format!("{} shows more", paste::for_file("lint", name))),
         });
     }
     let options =

@@ -38,9 +38,10 @@ impl History {
         let (flag, limit) = (self.flag.as_deref(), self.limit.get());
         let changes = session.place.changes(flag, limit, &session.output).await?;
 
-        let now = SystemTime::now();
+        // The store dates the changes.
+        let now = changes.now;
         let for_people = session.output.is_for_people();
-        let rows = changes.iter().map(|change| row(change, for_people.then_some(now)));
+        let rows = changes.list.iter().map(|change| row(change, for_people.then_some(now)));
         session.output.listing(Listing {
             name: "changes",
             columns: &["REVISION", "WHEN", "FLAG", "BY", "BEFORE", "AFTER", "REASON"],

@@ -89,7 +89,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     let fleet = redis.fleet().await?;
     // A store that cannot be read as a whole has instances all the same.
     let (latest, unknown) = match session.place.changes(None, 50, output).await {
-        Ok(log) => (log.into_iter().find_map(|change| change.revision), None),
+        Ok(log) => (log.list.into_iter().find_map(|change| change.revision), None),
         Err(failure) => (None, Some(failure)),
     };
     let file = session.place.file()?;

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 use clap::Args;
 use flagstaff::{
     Context, Definition, Flags,
-    answer::FlagState,
+    answer::{FlagState, Value as FlagValue},
     cli::ExitCode,
     definition::{Definitions, Metadata},
     source::{Source, SourceKind},
@@ -48,6 +48,8 @@ Filters:
 `!` before a filter inverts it: '!tag=checkout', '!permanent'. In names and
 values, `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}`
 either.
+
+The state of a flag with a constant is its value.
 
 Columns: flag, state, source, owner, tags, expires, created, permanent, client,
 testable, metadata, metadata.NAME and description. JSON always has all of them.
@@ -204,7 +206,7 @@ impl List {
             let mut json = json!({
                 "flag": name,
                 "state": state.map(FlagState::as_str),
-                "summary": state.map(|state| state.to_string()),
+                "summary": state.map(|state| summary(state, definition)),
                 "source": source,
                 "owner": definition.owner.value(),
                 "tags": definition.tags.value().cloned().unwrap_or_default(),
@@ -224,6 +226,27 @@ impl List {
         let headings: Vec<_> = columns.iter().map(Column::heading).collect();
         let columns: Vec<_> = headings.iter().map(String::as_str).collect();
         output.listing(Listing { name: "flags", columns: &columns, rows, empty: "(no flags)" })
+    }
+}
+
+/// Returns the state of a flag, with the value of one that serves a constant.
+fn summary(state: FlagState, definition: &Definition) -> String {
+    let constant = definition.rare().value.value().map(|constant| beginning(constant.as_value()));
+    match (state, constant) {
+        (FlagState::On, Some(value)) => value,
+        (FlagState::Partial { .. }, Some(value)) => format!("{state}: {value}"),
+        _ => state.to_string(),
+    }
+}
+
+/// Returns a value as JSON, cut where it is too long for a column.
+fn beginning(value: &FlagValue<'_>) -> String {
+    const MOST: usize = 40;
+
+    let text = json!(value).to_string();
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
@@ -302,9 +325,10 @@ impl Column {
         let facts = definition.rare().metadata.value();
         match self {
             Self::Flag => flag.name.to_owned(),
-            Self::State => flag
-                .state
-                .map_or_else(|| unreadable::NOT_KNOWN.to_owned(), |state| state.to_string()),
+            Self::State => flag.state.map_or_else(
+                || unreadable::NOT_KNOWN.to_owned(),
+                |state| summary(state, definition),
+            ),
             Self::Source => flag.source.map(|source| source.to_string()).unwrap_or_default(),
             Self::Owner => definition.owner.value().cloned().unwrap_or_default(),
             Self::Tags => definition.tags.value().map(|tags| tags.join(",")).unwrap_or_default(),
@@ -334,7 +358,7 @@ enum State<'f> {
 impl State<'_> {
     fn text(&self) -> String {
         match self {
-            Self::Of(state, _) => state.to_string(),
+            Self::Of(state, definition) => summary(*state, definition),
             Self::Rejected => "rejected".to_owned(),
             Self::Unknown => String::new(),
         }
@@ -342,8 +366,8 @@ impl State<'_> {
 
     fn json(&self) -> Value {
         match self {
-            Self::Of(state, _) => {
-                json!({ "state": state.as_str(), "summary": state.to_string() })
+            Self::Of(state, definition) => {
+                json!({ "state": state.as_str(), "summary": summary(*state, definition) })
             }
             Self::Rejected => json!({ "state": "rejected", "summary": "rejected" }),
             Self::Unknown => Value::Null,

@@ -101,7 +101,7 @@ impl Plan {
         let kept = after.rejected().iter().filter_map(|key| Some((key, before.get(key)?)));
         let flags = after.flags().iter().chain(kept);
         let after = flags.map(|(key, flag)| (key, flag.clone())).collect();
-        let title = [&self.before, &self.after].map(|it| Untrusted::new(it).code()).join(" → ");
+        let title = [&self.before, &self.after].map(|it| Untrusted::new(it).code()).join(" -> ");
         let title = match &environment {
             Some(name) => format!("{title}, environment {}", Untrusted::new(name).code()),
             None => title,

@@ -393,7 +393,8 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         return session.output.rows(&[row]).map(|()| ExitCode::Done);
     }
     session.output.thing(json(flag, &progress, hidden_by.as_ref()), || {
-        let now = SystemTime::now();
+        // Stages begin by the clock of the service, and overrides end by that of the store.
+        let (now, store_now) = (SystemTime::now(), now);
         let mut text = format!("{} {progress}\n", clean(flag));
         if let Some(since) = progress.since {
             text += &format!("  since {}, {}\n", time::rfc3339(since), time::relative(since, now));
@@ -404,7 +405,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(Said { source, says, who, until }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
             let until = until.map(|until| {
-                format!(", until {}, {}", time::rfc3339(until), time::relative(until, now))
+                format!(", until {}, {}", time::rfc3339(until), time::relative(until, store_now))
             });
             let until = until.unwrap_or_default();
             text +=

@@ -20,7 +20,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     if !found.wants(Code::RedrawsUsers) && !found.wants(Code::RemovedFlag) {
         return;
     }
-    let before = FlagsFile::read("before", before, found.lints().whole).file;
+    let before = FlagsFile::read("before", before, found.lints().whole()).file;
     let table = file.flags_table().and_then(|flags| flags.get_ref().as_table());
     // Flags with errors still exist in the file.
     let is_there = |key: &str| table.is_some_and(|flags| flags.contains_key(key));
@@ -31,7 +31,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         let values = environment.merged(table);
         let flags = values.iter().filter_map(|(key, value)| {
             let definition = environment.flags.good.get(key.get_ref().as_ref())?;
-            Some(Flag { key, value, definition })
+            Some(Flag { key, value, definition, whole: definition })
         });
         let flags: Vec<_> = flags.collect();
         let is_there = |key: &str| {

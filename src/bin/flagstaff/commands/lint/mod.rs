@@ -14,14 +14,14 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
-    Context, Flags,
+    Flags,
     cli::ExitCode,
     definition::{
         Code, Diagnostics, FlagsFile, Safety, Severity,
         edit::{TextFile, TextFileError},
         lint::{Level, Lints},
     },
-    source::FlagsBuilder,
+    source::{FlagsBuilder, SourceKind},
 };
 
 use self::{against::Against, checked::Checked, explain::CodeArg};
@@ -33,7 +33,7 @@ use crate::{
     place::{self, Declared, Once, told},
     reading::read,
     session::Session,
-    text::{clean, count},
+    text::count,
     time::instant,
 };
 
@@ -123,28 +123,13 @@ impl std::str::FromStr for Named {
     }
 }
 
-/// The findings about several sources together.
-struct Merged {
-    errors: Vec<String>,
-    has_odd_values: bool,
-}
-
-/// Returns the entries of files that do not fit those of the files below, such as values of another type.
-fn problems(flags: &Flags, environment: Option<&str>) -> Vec<String> {
-    let within = environment.map(|name| format!(" in environment `{}`", clean(name)));
-    let within = within.unwrap_or_default();
-    let all = flags.all(&Context::anonymous());
-    let entries = all.into_iter().flat_map(|(key, _)| {
-        flags.sources_of(&*key).into_iter().map(move |entry| (key.clone(), entry))
-    });
-    entries
-        .filter_map(|(key, entry)| {
-            let problem = entry.problem?;
-            let at = entry.place.map(|place| format!("{place}: ")).unwrap_or_default();
-            let text = format!("{at}`{key}` of `{}`{within}: {problem}", entry.source.name);
-            Some(clean(&text).into_owned())
-        })
-        .collect()
+/// Returns the flags of files that are over each other, the weakest first.
+fn stacked<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Vec<FlagsFile> {
+    let parse = |(index, (name, text)): (usize, (&str, &str))| match index {
+        0 => FlagsFile::parse(name, text),
+        _ => FlagsFile::parse_partial(name, text),
+    };
+    files.into_iter().enumerate().map(parse).collect()
 }
 
 impl Lint {
@@ -170,19 +155,35 @@ impl Lint {
         }
         let mut files = Vec::with_capacity(paths.len());
         for path in &paths {
-            files.push(self.check(path, &lints, session)?);
+            let lints = Self::over_files_below(lints.clone(), path, session, &files)?;
+            files.push(self.check(path, lints, session)?);
         }
         self.print(&files, output)?;
-        let merged = self.tell_merged(session, &files).await?;
+        let has_odd_values = self.tell_odd_values(session, &files).await?;
         let has_errors = files.iter().any(|file| file.found.has_errors())
-            || (merged.has_odd_values && self.deny.contains(&Named::Warnings));
-        match &*merged.errors {
-            [] => Ok(if has_errors { ExitCode::No } else { ExitCode::Done }),
-            [first, more @ ..] => {
-                let failure = Failure::new(ExitCode::No, first.clone());
-                Err(more.iter().fold(failure, |failure, error| failure.cause(error.clone())))
-            }
+            || (has_odd_values && self.deny.contains(&Named::Warnings));
+        Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
+    }
+
+    /// Returns the lints for a file of the place with the files below it. `checked` has those that were checked, some
+    /// of which may have been fixed.
+    fn over_files_below(
+        lints: Lints,
+        path: &Path,
+        session: &Session,
+        checked: &[Checked],
+    ) -> Result<Lints, Failure> {
+        let mut texts = Vec::new();
+        for below in session.place.paths_below(path) {
+            let name = below.to_string_lossy().into_owned();
+            let text = match checked.iter().find(|file| file.name == name) {
+                Some(file) => file.text.clone(),
+                None => read(&below)?,
+            };
+            texts.push((name, text));
         }
+        let below = stacked(texts.iter().map(|(name, text)| (&**name, &**text)));
+        Ok(below.into_iter().fold(lints, Lints::over))
     }
 
     /// The lints with the levels that were asked for.
@@ -224,7 +225,7 @@ impl Lint {
         Ok(codes.into_iter().fold(lints, |lints, (code, level)| lints.set(code, level)))
     }
 
-    fn check(&self, path: &Path, lints: &Lints, session: &Session) -> Result<Checked, Failure> {
+    fn check(&self, path: &Path, lints: Lints, session: &Session) -> Result<Checked, Failure> {
         let output = &session.output;
         let now = self.as_of.unwrap_or_else(SystemTime::now);
         let name = match path == "-" {
@@ -233,13 +234,11 @@ impl Lint {
         };
         let lints = match &self.against {
             Some(against) => match against.text(path, output)? {
-                Some(before) => lints.clone().against(before),
-                None => lints.clone(),
+                Some(before) => lints.against(before),
+                None => lints,
             },
-            None => lints.clone(),
+            None => lints,
         };
-        let is_partial = self.paths.is_empty() && session.place.is_over_another(path);
-        let lints = if is_partial { lints.partial() } else { lints };
         let check = |text: &str| lints.check(&name, text, now);
         if !self.fix {
             let text = read(path)?;
@@ -278,46 +277,32 @@ impl Lint {
         std::iter::successors(Some(first), |(text, found)| apply(text, found)).take(ROUNDS).last()
     }
 
-    /// Warns of values that have another effect than expected on what is below them: of environment variables, and of
-    /// files over others. Returns true if there are any.
-    async fn tell_merged(&self, session: &Session, files: &[Checked]) -> Result<Merged, Failure> {
-        let variables = session.place.environment();
+    /// Warns of environment variables that have another effect than expected on the flags of the files. Returns true
+    /// if there are any.
+    async fn tell_odd_values(&self, session: &Session, files: &[Checked]) -> Result<bool, Failure> {
+        let Some(variables) = session.place.environment() else { return Ok(false) };
         // Files that are named as arguments are not over each other.
         let stacks: Vec<_> = match self.paths.is_empty() {
             true => vec![files],
             false => files.chunks(1).collect(),
         };
-        let (mut found, mut errors) = (BTreeSet::new(), BTreeSet::new());
+        let mut found = BTreeSet::new();
         for stack in stacks {
-            if variables.is_none() && stack.len() < 2 {
-                continue;
-            }
-            let parse = |(index, file): (usize, &Checked)| match index {
-                0 => FlagsFile::parse(&file.name, &file.text),
-                _ => FlagsFile::parse_partial(&file.name, &file.text),
-            };
-            let parsed: Vec<_> = stack.iter().enumerate().map(parse).collect();
-            let environments = parsed.iter().flat_map(FlagsFile::environments);
-            let environments: BTreeSet<_> = environments.map(str::to_owned).collect();
-            for environment in [None].into_iter().chain(environments.iter().map(Some)) {
-                let over = Flags::builder().option_source(variables.clone());
-                let files = stack.iter().zip(&parsed).rev().map(|(file, parsed)| {
-                    let within =
-                        environment.and_then(|name| parsed.clone().in_environment(name).ok());
-                    let parsed = within.unwrap_or_else(|| parsed.clone());
-                    let (path, text) = (PathBuf::from(&file.name), file.text.clone());
-                    Once::file(&Declared { path, text, parsed })
-                });
-                let flags = files.fold(over, FlagsBuilder::source).start().await?;
-                if environment.is_none() {
-                    found.extend(flags.warnings().iter().map(told));
-                }
-                errors.extend(problems(&flags, environment.map(String::as_str)));
-            }
+            let parsed = stacked(stack.iter().map(|file| (&*file.name, &*file.text)));
+            let files = stack.iter().zip(parsed).rev().map(|(file, parsed)| {
+                let (path, text) = (PathBuf::from(&file.name), file.text.clone());
+                Once::file(&Declared { path, text, parsed })
+            });
+            let over = Flags::builder().source(variables.clone());
+            let flags = files.fold(over, FlagsBuilder::source).start().await?;
+            // Those of files are among the findings.
+            let warnings = flags.warnings();
+            let of_variables = warnings.iter().filter(|it| it.source.kind == SourceKind::Env);
+            found.extend(of_variables.map(told));
         }
         let has_odd_values = !found.is_empty();
         session.output.warnings(found);
-        Ok(Merged { errors: errors.into_iter().collect(), has_odd_values })
+        Ok(has_odd_values)
     }
 
     fn print(&self, files: &[Checked], output: &Output) -> Result<(), Failure> {
@@ -362,7 +347,7 @@ fn summary(file: &Checked) -> Option<String> {
         // Input from a pipe cannot be written back.
         _ if name == "stdin" => String::new(),
         0 => String::new(),
-        _ => format!("; {} settles {safe}", paste::command("lint --fix", &paste::path(name))),
+        _ => format!("; {} settles {safe}", paste::for_file("lint --fix", name)),
     };
     Some(format!("{} in `{name}`{help}", parts.join(" and ")))
 }

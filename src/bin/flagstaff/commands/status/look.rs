@@ -44,7 +44,7 @@ pub(super) struct Look {
 /// The page that is being made.
 struct Making {
     now: SystemTime,
-    soon: SystemTime,
+    within: Duration,
     attention: Vec<String>,
     unknown: Vec<(String, Failure)>,
     /// True unless there is a flag file that cannot be used.
@@ -60,10 +60,9 @@ impl Look {
         within: Duration,
     ) -> Result<Self, Failure> {
         let place = &session.place;
-        let soon = now.checked_add(within).unwrap_or(now);
         let mut making = Making {
             now,
-            soon,
+            within,
             attention: Vec::new(),
             unknown: Vec::new(),
             knows_file: true,
@@ -79,7 +78,7 @@ impl Look {
         let log = match has_store {
             true => {
                 let changes = place.changes(None, CHANGES, &session.output.repeated()).await;
-                making.known("log", changes).unwrap_or_default()
+                making.known("log", changes).map(|log| log.list).unwrap_or_default()
             }
             false => Vec::new(),
         };
@@ -324,6 +323,9 @@ impl Making {
     /// The ends that are near or over, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
         let (store, now) = (flags.writable_source(), store_now(flags));
+        let within = self.within;
+        let is_soon =
+            |at: SystemTime, now: SystemTime| now.checked_add(within).is_none_or(|soon| at <= soon);
         let mut found = Vec::new();
         each(flags, |name, info| {
             let sources = flags.sources_of(name);
@@ -336,22 +338,23 @@ impl Making {
                 ("override", by.and_then(|by| by.expires_at)),
             ];
             let ends = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
-            // An override is gone with its end. A window stays, and keeps the flag off.
-            let ends = ends.filter(|(_, at)| *at > now).chain(Some("active window").zip(until));
-            let near = ends.filter(|(_, at)| *at <= self.soon);
-            found.extend(near.map(|(what, at)| (at, name.to_owned(), what)));
-            if let Some(at) = info.definition().expiry().filter(|at| *at <= self.soon) {
+            // An override is gone with its end, by the clock of the store. A window stays, and keeps the flag off.
+            let ends = ends.filter(|(_, at)| *at > now).map(|(what, at)| (what, at, now));
+            let ends = ends.chain(until.map(|at| ("active window", at, self.now)));
+            let near = ends.filter(|(_, at, now)| is_soon(*at, *now));
+            found.extend(near.map(|(what, at, now)| (at, name.to_owned(), what, now)));
+            if let Some(at) = info.definition().expiry().filter(|at| is_soon(*at, self.now)) {
                 if at <= self.now {
                     self.attention.push(format!("`{name}` has expired"));
                 }
-                found.push((at, name.to_owned(), "flag"));
+                found.push((at, name.to_owned(), "flag", self.now));
             }
         });
         found.sort();
-        let item = |(at, name, what): (SystemTime, String, &str)| {
+        let item = |(at, name, what, now): (SystemTime, String, &str, SystemTime)| {
             let date = time::rfc3339(at);
             Item {
-                shown: vec![name.clone(), what.to_owned(), time::relative(at, self.now)],
+                shown: vec![name.clone(), what.to_owned(), time::relative(at, now)],
                 cells: vec![name.clone(), what.to_owned(), date.clone()],
                 json: json!({ "flag": name, "what": what, "at": date }),
             }
