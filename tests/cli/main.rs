@@ -28,9 +28,13 @@ mod terminal;
 mod transcripts;
 mod unreadable;
 mod watch;
+mod words;
 
 #[path = "../it/random_files.rs"]
 mod random_files;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/words/rows.rs"]
+mod rows;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/cluster.rs"]

@@ -17,7 +17,7 @@ use crate::support::root;
 const PATIENCE: usize = 2_000;
 
 /// A language server, with one open file.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -52,6 +52,14 @@ impl Server {
         server.notify("initialized", &json!({}));
         let document = json!({ "uri": server.uri, "languageId": "toml", "version": 0, "text": "" });
         server.notify("textDocument/didOpen", &json!({ "textDocument": document }));
+        server
+    }
+
+    /// Starts a server, and waits until it has read the schema. Until then it offers nothing.
+    pub(crate) fn ready() -> Self {
+        let mut server = Self::start();
+        let mut tries = 0..PATIENCE;
+        assert!(tries.any(|_| !server.offers("[flags.x]\n|").is_empty()));
         server
     }
 
@@ -101,7 +109,7 @@ impl Server {
     }
 
     /// Returns the words that are offered at the `|` of a file.
-    fn offers(&mut self, text: &str) -> Vec<String> {
+    pub(crate) fn offers(&mut self, text: &str) -> Vec<String> {
         let text = format!("#:schema ./schema.json\n{text}\n");
         let (before, after) = text.split_once('|').unwrap();
         let line = before.matches('\n').count();
@@ -133,13 +141,10 @@ impl Drop for Server {
 
 #[test]
 fn an_editor_offers_every_word_where_it_is_valid() {
-    let mut server = Server::start();
+    let mut server = Server::ready();
     let settings: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
     let usual = ["serve", "value", "client", "testable", "metadata", "permanent", "requires"];
     assert!(usual.iter().all(|word| settings.contains(word)));
-    // Until the schema is read, nothing is offered.
-    let mut tries = 0..PATIENCE;
-    assert!(tries.any(|_| !server.offers("[flags.x]\n|").is_empty()));
 
     for (text, words) in [
         ("|", &["flags", "segments", "environments"][..]),
