@@ -167,7 +167,7 @@ const REFUSED: &[(Field, Option<&str>)] = &[
     (Field::Variants, Some(r#"{"control":-1}"#)),
     (Field::Off, Some("nosuch")),
     (Field::Traffic, Some("101")),
-    (Field::BucketBy, Some("company..id")),
+    (Field::BucketBy, None),
     (Field::Salt, None),
     (Field::StaleAfter, Some("soon")),
     (Field::OnStale, Some("perhaps")),

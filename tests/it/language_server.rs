@@ -28,9 +28,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(schema: &Value, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("schema.json"), json_schema().to_string()).unwrap();
+        fs::write(folder.path().join("schema.json"), schema.to_string()).unwrap();
         let program = root().join("target/venv/bin/tombi");
         let mut process = Command::new(program)
             .args(["lsp", "--offline"])
@@ -42,7 +42,7 @@ impl Server {
             .expect("tests/run --setup installs it");
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let root = format!("file://{}", folder.path().display());
-        let uri = format!("{root}/flags.toml");
+        let uri = format!("{root}/{name}");
         let output = BufReader::new(output);
         let mut server =
             Self { process, input, output, uri, asked: 0, version: 0, _folder: folder };
@@ -55,11 +55,17 @@ impl Server {
         server
     }
 
-    /// Starts a server, and waits until it has read the schema. Until then it offers nothing.
+    /// Starts a server for flags.toml.
     pub(crate) fn ready() -> Self {
-        let mut server = Self::start();
+        Self::of(&json_schema(), "flags.toml", "[flags.x]\n|")
+    }
+
+    /// Starts a server for a file with this name, and waits until it has read the schema. Until then it offers nothing
+    /// in `text`.
+    pub(crate) fn of(schema: &Value, name: &str, text: &str) -> Self {
+        let mut server = Self::start(schema, name);
         let mut tries = 0..PATIENCE;
-        assert!(tries.any(|_| !server.offers("[flags.x]\n|").is_empty()));
+        assert!(tries.any(|_| !server.offers(text).is_empty()));
         server
     }
 

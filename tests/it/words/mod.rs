@@ -3,6 +3,7 @@
 //! An output that forgets a word fails in the row of the word. A setting without a row fails, and so does a word of the
 //! schema without one.
 
+mod places;
 pub(crate) mod rows;
 
 use std::{collections::BTreeSet, fs, path::Path};
@@ -22,6 +23,7 @@ use self::rows::{BESIDE, Cell, Forgotten, Lint, ROWS, Row};
 use crate::{
     guide::in_one_line,
     language_server::Server,
+    random_files,
     schema::{editor, json, properties, validator},
     support::GUIDE,
     vectors::{who, word_answers, word_vectors},
@@ -134,18 +136,24 @@ fn every_setting_and_every_word_of_the_schema_has_a_row() {
     let settings = Field::ALL.iter().map(|field| field.as_str());
     let without: Vec<_> = settings.filter(|setting| !words.contains(setting)).collect();
     assert_eq!(without, [""; 0], "settings without a row");
+    let words = words_of_the_schema();
+    let without = words.difference(&known).map(String::as_str);
+    // Operators have a table of their own.
+    let is_operator = |word: &&str| Operator::ALL.iter().any(|operator| operator.as_str() == *word);
+    let without: Vec<_> = without.filter(|word| !is_operator(word)).collect();
+    assert_eq!(without, [""; 0], "words without a row");
+}
+
+/// Every name that the schema offers.
+fn words_of_the_schema() -> BTreeSet<String> {
     let schema = json_schema();
     let mut offered = Vec::new();
     properties(&schema, "", &mut offered);
     for (name, definition) in schema["definitions"].as_object().unwrap() {
         properties(definition, name, &mut offered);
     }
-    let offered = offered.iter().filter_map(|(path, ..)| path.rsplit('/').next());
-    let without: BTreeSet<_> = offered.filter(|word| !known.contains(*word)).collect();
-    // Operators have a table of their own.
-    let is_operator = |word: &&str| Operator::ALL.iter().any(|operator| operator.as_str() == *word);
-    let without: Vec<_> = without.into_iter().filter(|word| !is_operator(word)).collect();
-    assert_eq!(without, [""; 0], "words without a row");
+    let words = offered.iter().filter_map(|(path, ..)| path.rsplit('/').next());
+    words.map(str::to_owned).collect()
 }
 
 fn keys(value: &Value, into: &mut BTreeSet<String>) {
@@ -154,6 +162,37 @@ fn keys(value: &Value, into: &mut BTreeSet<String>) {
         keys(value, into);
     }
     value.as_array().into_iter().flatten().for_each(|value| keys(value, into));
+}
+
+/// The words that the generator of flag files for the fuzz targets leaves out. Tests of flags would reject most
+/// files, and segments are always the same.
+const NOT_RANDOM: [&str; 5] = ["expect", "groups", "tests", "time", "user"];
+
+/// The fuzz target `evaluate` and the tests of random files have this generator.
+#[test]
+fn the_random_files_have_every_word() {
+    let mut known = BTreeSet::new();
+    let mut state = 1_u64;
+    let mut choice = || {
+        // Knuth's constants for MMIX.
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as u8
+    };
+    for _ in 0..300 {
+        let choices: Vec<_> = (0..400).map(|_| choice()).collect();
+        let text = random_files::file(&choices);
+        let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}: {text}"));
+        keys(&json(table.into()), &mut known);
+    }
+
+    let words = words_of_the_schema();
+
+    // Operators have a table of their own.
+    let is_operator = |word: &&String| Operator::ALL.iter().any(|it| it.as_str() == **word);
+    let missing = words.difference(&known).filter(|word| !is_operator(word));
+    let missing: Vec<_> = missing.map(String::as_str).collect();
+    assert_eq!(missing, NOT_RANDOM);
 }
 
 #[test]
