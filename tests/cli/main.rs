@@ -1,6 +1,7 @@
 //! Tests of the command, run as scripts and people run it.
 
 mod changes;
+mod chapters;
 mod codes;
 mod command;
 #[cfg(unix)]
