@@ -414,7 +414,7 @@ fn forget(what: Forgotten, row: &mut Value) {
         let unless = segment.as_object_mut().and_then(|segment| segment.remove("unless"));
         match (unless, what) {
             (Some(unless), Forgotten::SegmentUnless) => {
-                *segment = json!({ "when": { "not": unless } })
+                *segment = json!({ "when": { "not": unless } });
             }
             (Some(unless), _) => segment["unless"] = unless,
             (None, _) => {}
