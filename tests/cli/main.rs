@@ -1,6 +1,7 @@
 //! Tests of the command, run as scripts and people run it.
 
 mod changes;
+mod chapters;
 mod codes;
 mod command;
 #[cfg(unix)]
@@ -28,9 +29,13 @@ mod terminal;
 mod transcripts;
 mod unreadable;
 mod watch;
+mod words;
 
 #[path = "../it/random_files.rs"]
 mod random_files;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/words/rows.rs"]
+mod rows;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/cluster.rs"]

@@ -27,6 +27,7 @@ const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "permanent = true "),
     (GUIDE, "issue = \"PAY-412\" "),
     (GUIDE, "name = \"a quarter of the companies that pay\""),
+    (GUIDE, "[flags.seat_price]"),
     (GUIDE, "[flags.express_checkout]"),
     (GUIDE, "[flags.search_timeout_ms.variants]"),
     (GUIDE, "[flags.load_generator.variants]"),
@@ -149,6 +150,10 @@ fn old_ios(n: usize) -> Context<'static> {
 
 fn german_pros(n: usize) -> Context<'static> {
     users(n).attribute("country", "DE").attribute("plan", "pro")
+}
+
+fn trials(n: usize) -> Context<'static> {
+    users(n).attribute("plan", "trial")
 }
 
 fn americans(n: usize) -> Context<'static> {
@@ -283,6 +288,21 @@ fn claims() -> Vec<Vec<Case>> {
                 without_id,
                 Percent(0.0),
             ),
+        ],
+        vec![
+            case(
+                "that variant. A name wins over a percentage",
+                "seat_price",
+                trials,
+                PercentOf("control", 100.0),
+            ),
+            case(
+                "no variant: typed evaluations return",
+                "seat_price",
+                german_pros,
+                Off(Reason::TargetingMatch),
+            ),
+            case(variants, "seat_price", users, PercentOf("higher_price", 50.0)),
         ],
         vec![
             case(complement, "express_checkout", users, On(Reason::TargetingMatch))
@@ -464,7 +484,7 @@ fn every_flag_that_the_pages_declare_is_asked() {
 }
 
 /// Returns the text of a page without its line breaks.
-fn in_one_line(text: &str) -> String {
+pub(crate) fn in_one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

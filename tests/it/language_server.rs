@@ -17,7 +17,7 @@ use crate::support::root;
 const PATIENCE: usize = 2_000;
 
 /// A language server, with one open file.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -28,9 +28,9 @@ struct Server {
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(schema: &Value, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("schema.json"), json_schema().to_string()).unwrap();
+        fs::write(folder.path().join("schema.json"), schema.to_string()).unwrap();
         let program = root().join("target/venv/bin/tombi");
         let mut process = Command::new(program)
             .args(["lsp", "--offline"])
@@ -42,7 +42,7 @@ impl Server {
             .expect("tests/run --setup installs it");
         let (input, output) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         let root = format!("file://{}", folder.path().display());
-        let uri = format!("{root}/flags.toml");
+        let uri = format!("{root}/{name}");
         let output = BufReader::new(output);
         let mut server =
             Self { process, input, output, uri, asked: 0, version: 0, _folder: folder };
@@ -52,6 +52,20 @@ impl Server {
         server.notify("initialized", &json!({}));
         let document = json!({ "uri": server.uri, "languageId": "toml", "version": 0, "text": "" });
         server.notify("textDocument/didOpen", &json!({ "textDocument": document }));
+        server
+    }
+
+    /// Starts a server for flags.toml.
+    pub(crate) fn ready() -> Self {
+        Self::of(&json_schema(), "flags.toml", "[flags.x]\n|")
+    }
+
+    /// Starts a server for a file with this name, and waits until it has read the schema. Until then it offers nothing
+    /// in `text`.
+    pub(crate) fn of(schema: &Value, name: &str, text: &str) -> Self {
+        let mut server = Self::start(schema, name);
+        let mut tries = 0..PATIENCE;
+        assert!(tries.any(|_| !server.offers(text).is_empty()));
         server
     }
 
@@ -101,7 +115,7 @@ impl Server {
     }
 
     /// Returns the words that are offered at the `|` of a file.
-    fn offers(&mut self, text: &str) -> Vec<String> {
+    pub(crate) fn offers(&mut self, text: &str) -> Vec<String> {
         let text = format!("#:schema ./schema.json\n{text}\n");
         let (before, after) = text.split_once('|').unwrap();
         let line = before.matches('\n').count();
@@ -133,13 +147,10 @@ impl Drop for Server {
 
 #[test]
 fn an_editor_offers_every_word_where_it_is_valid() {
-    let mut server = Server::start();
+    let mut server = Server::ready();
     let settings: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
     let usual = ["serve", "value", "client", "testable", "metadata", "permanent", "requires"];
     assert!(usual.iter().all(|word| settings.contains(word)));
-    // Until the schema is read, nothing is offered.
-    let mut tries = 0..PATIENCE;
-    assert!(tries.any(|_| !server.offers("[flags.x]\n|").is_empty()));
 
     for (text, words) in [
         ("|", &["flags", "segments", "environments"][..]),

@@ -58,4 +58,5 @@ mod variant_names;
 mod variants;
 mod vectors;
 mod warnings;
+mod words;
 mod writes;

@@ -23,6 +23,13 @@ const KINDS: [(&str, &[&str]); 9] = [
     ),
 ];
 
+const ROLLOUTS: &[&str] = &[
+    "{ stages = [{ percentage = 50, at = 2000-01-01 }, { percentage = 100, at = 2000-01-02 }] }",
+    "{ start = 2000-01-01, stages = [{ percentage = 25, for = \"1h\", auto = false }, { percentage = 50 }] }",
+    "{ stages = [{ percentage = 0, auto = false }, { percentage = 75 }], stage = 2, stage_started = 2000-01-01, \
+     paused_at = 2000-01-02 }",
+];
+
 /// Returns a file whose flags are `a` to `d`, with the environment `staging`. When no choices are left,
 /// the rest of the file is as plain as possible.
 pub(crate) fn file(choices: &[u8]) -> String {
@@ -122,6 +129,21 @@ impl Choices<'_> {
             (4, "allowed_users", &["[\"ana\"]"]),
             (4, "denied_groups", &["[\"banned\"]"]),
             (6, "active", &["{ until = 2000-01-01 }", "{ from = 2000-01-01 }"]),
+            (6, "denied_users", &["[\"eve\"]"]),
+            (6, "allowed_groups", &["[\"employees\"]"]),
+            (6, "salt", &["\"a\"", "\"other\""]),
+            (6, "rollout", ROLLOUTS),
+            (6, "stale_after", &["\"5m\""]),
+            (6, "on_stale", &["\"keep\"", "\"declared\"", "\"on\"", "\"off\"", "\"unavailable\""]),
+            (6, "permanent", &["true"]),
+            (6, "client", &["true", "false"]),
+            (6, "testable", &["true"]),
+            (6, "metadata", &["{ issue = \"PAY-412\", tier = 1 }"]),
+            (9, "description", &["\"A flag\""]),
+            (9, "owner", &["\"web\""]),
+            (9, "tags", &["[\"web\"]"]),
+            (9, "created", &["2000-01-01"]),
+            (9, "expires", &["2000-01-02"]),
         ];
         for (most, name, values) in optional {
             if self.one_in(most) {

@@ -92,7 +92,7 @@ fn files(directory: &str) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn validator() -> Validator {
+pub(crate) fn validator() -> Validator {
     jsonschema::draft7::options().should_validate_formats(true).build(&json_schema()).unwrap()
 }
 
@@ -129,7 +129,7 @@ fn the_copy_is_up_to_date() {
 }
 
 /// Collects every property by its path, with `true` if it is required.
-fn properties(schema: &Value, path: &str, into: &mut Vec<(String, Value, bool)>) {
+pub(crate) fn properties(schema: &Value, path: &str, into: &mut Vec<(String, Value, bool)>) {
     let required = schema["required"].as_array();
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         let is_required = required.is_some_and(|required| required.contains(&name.as_str().into()));

@@ -1,8 +1,9 @@
-//! The published vectors of buckets, rollouts, rules, off flags, environments and served variants, through the whole
-//! library.
+//! The published vectors of buckets, rollouts, rules, off flags, environments, served variants, and all words together,
+//! through the whole library.
 
 use std::{
     collections::BTreeSet,
+    fs,
     time::{Duration, SystemTime},
 };
 
@@ -10,13 +11,13 @@ use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::Cause,
     definition::{
-        Condition, Entry, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant, Variants,
-        Weight, from_json,
+        Condition, Diagnostics, Entry, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant,
+        Variants, Weight, from_json,
     },
 };
 use serde_json::{Value, json};
 
-use crate::support::flags;
+use crate::support::{flags, root};
 
 #[test]
 fn every_row_is_in_or_out_as_the_vectors_say() {
@@ -128,20 +129,31 @@ fn rule_vectors(section: &str) -> Vec<Value> {
     rows.clone()
 }
 
-/// Returns JSON as TOML on one line. A split is a list of names with weights.
+/// The settings that are dates, which JSON has as strings.
+const DATES: [&str; 5] = ["created", "expires", "from", "until", "at"];
+
+/// JSON as TOML writes it on one line. Variants are a list of their names with weights and values, and a split is one of
+/// names with weights.
 fn toml(json: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match json {
         Value::Array(list) if list.iter().all(|it| it[1].is_number()) && !list.is_empty() => {
-            let arms = list.iter().map(|arm| format!("{} = {}", arm[0], arm[1]));
+            let arms = list.iter().map(|arm| match arm.get(2) {
+                None => format!("{} = {}", arm[0], arm[1]),
+                Some(value) => format!("{} = {{ weight = {}, value = {value} }}", arm[0], arm[1]),
+            });
             format!("{{ {} }}", joined(arms.collect()))
         }
         Value::Array(list) => format!("[{}]", joined(list.iter().map(toml).collect())),
         Value::Object(table) => {
-            let entry = |(key, value): (&String, _)| {
+            let entry = |(key, value): (&String, &Value)| {
                 // These vectors use `share` as an attribute. It is a word of conditions now.
                 let prefix = if key == "share" { "attributes." } else { "" };
-                format!("{prefix}{} = {}", Value::from(key.clone()), toml(value))
+                let value = match value.as_str() {
+                    Some(date) if DATES.contains(&key.as_str()) => date.to_owned(),
+                    _ => toml(value),
+                };
+                format!("{prefix}{} = {value}", Value::from(key.clone()))
             };
             format!("{{ {} }}", joined(table.iter().map(entry).collect()))
         }
@@ -165,7 +177,8 @@ fn attribute(json: &Value) -> flagstaff::answer::Value<'static> {
     }
 }
 
-fn who(json: &Value) -> Context<'static> {
+/// The context of a row.
+pub(crate) fn who(json: &Value) -> Context<'static> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let context = match &json["targeting_key"] {
         Value::Null => Context::anonymous(),
@@ -439,5 +452,60 @@ async fn a_flag_is_in_an_environment_what_the_vectors_say() {
 
         assert_eq!(json!(is_on), row["on"], "{row}");
         assert_eq!(variant, row["variant"].as_str().unwrap_or("none"), "{row}");
+    }
+}
+
+/// The rows of flags with all words of the language.
+pub(crate) fn word_vectors() -> Vec<Value> {
+    let rows = fs::read_to_string(root().join("tests/vectors/words.json")).unwrap();
+    let rows: Vec<Value> = serde_json::from_str(&rows).unwrap();
+    assert!(rows.len() >= 400);
+    rows
+}
+
+/// The answers of the library to a row of [`word_vectors`], or the problems of its file.
+pub(crate) fn word_answers(row: &Value) -> Result<Value, Diagnostics> {
+    let lines = |table: &Value| {
+        let entries = table.as_object().into_iter().flatten();
+        entries.map(|(name, entry)| format!("{name} = {}\n", toml(entry))).collect::<String>()
+    };
+    let mut text =
+        format!("[segments]\n{}[flags]\n{}", lines(&row["segments"]), lines(&row["flags"]));
+    if row["environment"].is_object() {
+        text += &format!("[environments.staging]\n{}", lines(&row["environment"]));
+    }
+    let file = FlagsFile::parse("flags.toml", &text);
+    if file.diagnostics().has_errors() {
+        return Err(file.diagnostics().clone());
+    }
+    let file = match row["environment"].is_object() {
+        true => file.in_environment("staging").unwrap(),
+        false => file,
+    };
+    let source = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
+        memory.with(key, Entry::Definition(flag.clone()))
+    });
+    let now = "2026-11-21T00:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+    let flags = Flags::builder().source(source).clock(move || now).start_blocking().unwrap();
+    let context = who(&row["context"]);
+
+    let answer = |name: &String| {
+        let explanation = flags.explain(name, &context);
+        assert_eq!(flags.is_enabled(name, &context), explanation.answer.value, "{name}: {row}");
+        let value = explanation.served.as_ref().map(|served| json!(served.value));
+        let answer = explanation.answer;
+        json!({ "on": answer.value, "variant": answer.variant, "value": value })
+    };
+    let names = row["flags"].as_object().unwrap().keys();
+    Ok(names.map(|name| (name.clone(), answer(name))).collect::<serde_json::Map<_, _>>().into())
+}
+
+#[test]
+fn flags_with_all_words_answer_what_the_vectors_say() {
+    for row in word_vectors() {
+        let answers = word_answers(&row);
+
+        let answers = answers.unwrap_or_else(|problems| panic!("{problems}\n{row}"));
+        assert_eq!(answers, row["answers"], "{row}");
     }
 }

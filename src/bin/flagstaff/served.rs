@@ -1,6 +1,9 @@
 //! Checks of what a change would serve.
 
-use flagstaff::{Definition, definition::Variants};
+use flagstaff::{
+    Definition,
+    definition::{Serve, Variants},
+};
 
 use crate::{failure::Failure, text::clean};
 
@@ -15,9 +18,8 @@ pub(crate) fn refuse(
     let mut after = below.clone();
     after.merge(patch);
     let variants = after.rare().variants.value();
-    if let Some(served) = patch.rare().serve.value()
-        && variants.is_none_or(|variants| variants.variant(served).is_none())
-    {
+    let is_unknown = |name: &&str| variants.is_none_or(|it| it.variant(name).is_none());
+    if let Some(served) = named(patch).into_iter().find(is_unknown) {
         let message = format!("flag `{}` has no variant `{}`", clean(flag), clean(served));
         let names = variants.into_iter().flat_map(Variants::names);
         let names: Vec<_> = names.map(|name| format!("`{}`", clean(name))).collect();
@@ -34,9 +36,25 @@ pub(crate) fn refuse(
     Err(Failure::usage(message).hint(hint))
 }
 
+/// Returns the variants that a patch names in `serve`, `off` and rules.
+fn named(patch: &Definition) -> Vec<&str> {
+    let rare = patch.rare();
+    // `default` names the absence of a variant.
+    let off = rare.off.value().map(String::as_str).filter(|&off| off != "default");
+    let mut names: Vec<_> = rare.serve.value().map(String::as_str).into_iter().chain(off).collect();
+    for rule in rare.rules.value().into_iter().flat_map(|rules| rules.iter()) {
+        match &rule.serve {
+            Serve::Variant(name) => names.push(name),
+            Serve::Split(split) => names.extend(split.iter().map(|(name, _)| name.as_str())),
+            _ => {}
+        }
+    }
+    names
+}
+
 #[cfg(test)]
 mod tests {
-    use flagstaff::definition::Variant;
+    use flagstaff::definition::{Condition, Rule, Variant, Weight};
 
     use super::*;
 
@@ -57,6 +75,31 @@ mod tests {
         assert_eq!(refusal(&new, &flag).as_deref(), Some("flag `a` has no variant `20%`"));
         assert_eq!(refusal(&new.clone().variants([("20%", 0)]), &flag), None);
         assert!(refusal(&new, &Definition::new()).is_some());
+    }
+
+    #[test]
+    fn a_variant_that_the_flag_lacks_is_refused_wherever_it_is_named() {
+        let flag = Definition::new().variants([("control", 1), ("treatment", 1)]);
+        let rule = |serve| Definition::new().rules([Rule::new(Condition::All(Vec::new()), serve)]);
+        let variant = |name: &str| Serve::Variant(name.to_owned());
+        let split = |name: &str| Serve::Split(vec![(name.to_owned(), Weight::ZERO)]);
+
+        for accepted in [
+            Definition::new().off("control"),
+            Definition::new().off("default"),
+            rule(variant("treatment")),
+            rule(split("treatment")),
+            rule(Serve::Default),
+            rule(Serve::On),
+        ] {
+            assert_eq!(refusal(&accepted, &flag), None, "{accepted:?}");
+        }
+        for refused in
+            [Definition::new().off("nosuch"), rule(variant("nosuch")), rule(split("nosuch"))]
+        {
+            let refusal = refusal(&refused, &flag);
+            assert_eq!(refusal.as_deref(), Some("flag `a` has no variant `nosuch`"), "{refused:?}");
+        }
     }
 
     #[test]
