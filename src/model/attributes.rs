@@ -17,7 +17,7 @@ pub(crate) struct Attributes<'a> {
 struct List<'a> {
     attributes: Vec<Attribute<'a>>,
     /// For each hash of a name, the index of the first attribute with that hash, or an index before
-    /// it.
+    /// it. Without them, W4 by handle takes 655 instructions rather than 586.
     starts: [u8; 1 << HASH_BITS],
 }
 
