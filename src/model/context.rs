@@ -10,7 +10,7 @@ use std::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
+use super::{Attributes, IntoAttribute, IntoId, Printed, Value, seldom::Seldom};
 
 /// An evaluation context: the user that a flag is evaluated for, with groups and attributes.
 ///
@@ -49,8 +49,7 @@ pub struct Context<'a> {
     /// XXH3 of the targeting key, or 0 until it is needed. Computing the hash twice is harmless, so
     /// plain loads and stores are enough.
     hash: AtomicU64,
-    /// `None` until a group is added, since dropping even an empty list is a call.
-    groups: Option<SmallVec<[Cow<'a, str>; 2]>>,
+    groups: Seldom<SmallVec<[Cow<'a, str>; 2]>>,
     attributes: Attributes<'a>,
     request: Option<NonZeroU64>,
 }
@@ -296,7 +295,11 @@ impl<'a> Context<'a> {
         Context {
             targeting_key: self.targeting_key.map(own),
             hash: self.hash,
-            groups: self.groups.map(|groups| groups.into_iter().map(own).collect()),
+            groups: self
+                .groups
+                .into_inner()
+                .map(|groups| groups.into_iter().map(own).collect())
+                .into(),
             attributes: self.attributes.into_owned(),
             request: self.request,
         }
@@ -333,9 +336,9 @@ impl<'a> Context<'a> {
         if self.targeting_key.as_ref().is_some_and(|key| key.len() > bytes) {
             removed("targeting_key");
             self.targeting_key = None;
-            self.groups = None;
+            *self.groups = None;
         }
-        if let Some(groups) = &mut self.groups {
+        if let Some(groups) = &mut *self.groups {
             let before = groups.len();
             groups.retain(|group| group.len() <= bytes);
             if groups.len() < before {
@@ -385,7 +388,7 @@ impl<'a> Context<'a> {
         Context {
             targeting_key: self.targeting_key,
             hash: self.hash,
-            groups: self.groups.map(shorten),
+            groups: self.groups.into_inner().map(shorten).into(),
             attributes: self.attributes,
             request: self.request,
         }

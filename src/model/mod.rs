@@ -27,6 +27,7 @@ mod resolved;
 mod rollout;
 mod rule;
 mod rules;
+mod seldom;
 mod serialize;
 mod setting;
 mod settings;

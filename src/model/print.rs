@@ -1,4 +1,6 @@
 //! Strings in one word, which compare faster than their bytes.
+//!
+//! W4 by handle takes 584 instructions with prints, and 773 with plain comparisons (`tests/bench/instructions.rs`).
 
 use std::ops::Deref;
 

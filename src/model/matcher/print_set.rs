@@ -1,4 +1,7 @@
 //! Sets of strings that fit in a word.
+//!
+//! With hash tables instead, W4 by handle takes 719 instructions rather than 584, and W2 by handle 238 rather than 204
+//! (`tests/bench/instructions.rs`).
 
 use crate::model::Print;
 

@@ -12,19 +12,13 @@ pub(crate) struct Values {
     texts: Option<NameSet>,
     /// The strings in lower case, if case is ignored.
     folded: Option<HashTable<Folded>>,
-    numbers: Option<Numbers>,
+    numbers: Option<HashTable<Exact>>,
     /// Flags that are set if `false` and `true` are among the values.
     bools: Option<[bool; 2]>,
 }
 
 /// A string in lower case, and its hash.
 type Folded = (u64, Box<str>);
-
-#[derive(Debug)]
-enum Numbers {
-    One(Exact),
-    Many(HashTable<Exact>),
-}
 
 impl Values {
     pub(super) fn new<'v>(
@@ -42,11 +36,8 @@ impl Values {
                 },
             }
         }
-        let numbers = match *numbers {
-            [] => None,
-            [number] => Some(Numbers::One(number)),
-            _ => Some(Numbers::Many(table(numbers.into_iter().map(|n| (hash_number(n), n))))),
-        };
+        let numbers = (!numbers.is_empty())
+            .then(|| table(numbers.into_iter().map(|number| (hash_number(number), number))));
         let folded = (case == Case::Ignored && !texts.is_empty()).then(|| {
             let texts = texts.drain(..).map(|text| fold(&text).collect::<String>());
             table(texts.map(|text| {
@@ -87,7 +78,9 @@ impl Values {
     pub(super) fn contain_number(&self, number: Number) -> Option<bool> {
         match &self.numbers {
             // Not-a-number is equal to nothing.
-            Some(known) => Some(number.canonical().is_some_and(|number| known.contain(number))),
+            Some(known) => Some(number.canonical().is_some_and(|number| {
+                known.find(hash_number(number), |known| *known == number).is_some()
+            })),
             None => self.contain_another_type(),
         }
     }
@@ -104,17 +97,6 @@ impl Values {
 #[inline(never)]
 fn is_among(texts: &NameSet, text: &str, hash: impl FnOnce() -> u64) -> bool {
     texts.contains(text, hash)
-}
-
-impl Numbers {
-    fn contain(&self, number: Exact) -> bool {
-        match self {
-            Self::One(known) => *known == number,
-            Self::Many(known) => {
-                known.find(hash_number(number), |known| *known == number).is_some()
-            }
-        }
-    }
 }
 
 fn table<T>(members: impl Iterator<Item = (u64, T)>) -> HashTable<T> {
