@@ -80,7 +80,7 @@ struct Case {
 }
 
 fn at(time: &str) -> SystemTime {
-    time.parse::<jiff::Timestamp>().unwrap().into()
+    time.parse::<jiff::Timestamp>().unwrap().try_into().unwrap()
 }
 
 fn case(
