@@ -601,7 +601,11 @@ fn a_new_file_is_made_with_the_reason_on_its_line() {
         "{}",
         import.stderr
     );
-    assert!(init.stdout.contains("created `flags.toml` of reasons: moved here;"), "{}", init.stdout);
+    assert!(
+        init.stdout.contains("created `flags.toml` of reasons: moved here;"),
+        "{}",
+        init.stdout
+    );
 }
 
 #[test]

@@ -559,7 +559,11 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     // The deletion would remove the flag from the other environments, too.
     let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
     assert_ends(&refused, ExitCode::Usage);
-    assert!(refused.stderr.contains("`delete` removes a flag from the whole file"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("`delete` removes a flag from the whole file"),
+        "{}",
+        refused.stderr
+    );
     let mut deleted = on(&shop.server, &["delete", "cards"]);
     let deleted = deleted.current_dir(&shop.directory).env("FLAGSTAFF_ENVIRONMENT", "staging");
     assert_ends(&ran(deleted), Done);

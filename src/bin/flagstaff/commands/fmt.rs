@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{
     cli::ExitCode,
     definition::{
-        FlagsFile,
+        Code, FlagsFile,
         edit::{Diff, TextFile},
     },
 };
@@ -76,11 +76,11 @@ impl Fmt {
             texts.iter().try_for_each(|(file, _)| self.guard.ask_for(session, file.path()))?;
             texts.iter().try_for_each(|(file, text)| file.replace(text))?;
         }
-        self.tell(session, &changed)?;
+        self.report(session, &changed)?;
         Ok(if self.check && !changed.is_empty() { ExitCode::No } else { ExitCode::Done })
     }
 
-    fn tell(&self, session: &Session, changed: &[(String, String)]) -> Result<(), Failure> {
+    fn report(&self, session: &Session, changed: &[(String, String)]) -> Result<(), Failure> {
         let Session { output, .. } = session;
         if output.is_json() {
             let rows = changed.iter().map(|(name, diff)| Row {
@@ -100,9 +100,6 @@ impl Fmt {
     }
 }
 
-/// The message about a file that has more levels than are read.
-const DEEP: &str = "nested too deep";
-
 /// Returns the text of a flag file in taplo's style, with the same meaning.
 pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -112,21 +109,20 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         Some(body) => (BYTE_ORDER_MARK, body),
         None => ("", text),
     };
-    // The parser of taplo follows any depth, until the stack ends.
-    if !before.is_usable() && before.diagnostics().iter().any(|it| it.message == DEEP) {
-        return Err(Failure::usage(format!("cannot format `{name}`: it is {DEEP}")));
+    let refuse = |problem: &str, line: usize| {
+        Failure::usage(format!("cannot format `{name}`: {problem} in line {line}"))
+    };
+    // Before taplo, whose parser follows any depth until the stack ends.
+    let mut problems = before.diagnostics().iter();
+    if let Some(error) = problems.find(|it| it.code == Code::SyntaxError) {
+        let lint = paste::command("lint", &paste::path(name));
+        return Err(refuse(&error.message, error.location.line).hint(format!("see {lint}")));
     }
     let parsed = parser::parse(body);
     if let Some(error) = parsed.errors.first() {
         let line = body.get(..error.range.start().into()).unwrap_or_default().lines().count();
-        let message = format!("cannot format `{name}`: {} in line {}", error.message, line.max(1));
-        let failure = Failure::usage(message);
-        return Err(match before.is_usable() {
-            true => failure.hint("taplo reads TOML 1.0, which has no line breaks between braces"),
-            false => {
-                failure.hint(format!("{} shows more", paste::command("lint", &paste::path(name))))
-            }
-        });
+        return Err(refuse(&error.message, line.max(1))
+            .hint("taplo reads TOML 1.0, which has no line breaks between braces"));
     }
     let options =
         formatter::Options { crlf: body.contains("\r\n"), ..formatter::Options::default() };
@@ -139,4 +135,22 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         )));
     }
     Ok(formatted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_toml_error_is_refused_with_the_line_of_the_error() {
+        let deep = format!("[flags]\na = {}", "[".repeat(50_000));
+        for (text, problem) in [
+            (&*deep, "nested too deep in line 2"),
+            ("[flags]\n\na = [1,\n", "unclosed array in line 3"),
+        ] {
+            let failure = formatted("flags.toml", text).unwrap_err();
+
+            assert_eq!(failure.message(), format!("cannot format `flags.toml`: {problem}"));
+        }
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::show;
 use crate::{
     failure::Failure,
+    glob,
     output::{Listing, Output, Row},
     paste, place,
     query::{Subject, Term},
@@ -24,7 +25,7 @@ use crate::{
 
 /// List flags with their state and the source that decides
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
 Lists the flags that match all names and all filters.
@@ -44,9 +45,10 @@ Filters:
   expires<14d           or a day: expires<2027-01-01; `>` for later
   created>90d           older than that; `<` for younger
 
-`!` before a filter inverts it: '!tag=checkout', '!permanent'. In names and
-values, `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}`
-either.
+`!` before a filter inverts it: '!tag=checkout', '!permanent'. Names and
+values may be globs.
+
+", glob::notation!(), "
 
 Columns: flag, state, source, owner, tags, expires, created, permanent, client,
 testable, metadata, metadata.NAME and description. JSON always has all of them.
@@ -59,7 +61,7 @@ Examples:
   flagstaff list 'checkout_*'
   flagstaff list --filter owner=payments --filter 'expires<14d'
   flagstaff list --filter partial --columns flag,metadata.issue
-  flagstaff list --environments      the state in each environment")]
+  flagstaff list --environments      the state in each environment"))]
 pub(crate) struct List {
     /// A part of the name, or a glob
     #[arg(value_name = "NAME")]
@@ -94,8 +96,8 @@ impl List {
         }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, &self.columns, output)?;
-        place.tell_other_files(output).await;
-        Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
+        place.warn_of_other_files(output).await;
+        Ok(unreadable::report_all(&flags, output).unwrap_or(code))
     }
 
     /// Prints the flags of the file for which all terms hold in an environment, with their states in all of them.
