@@ -30,7 +30,7 @@ use crate::{
     guard::GuardArgs,
     output::Output,
     paste,
-    place::{self, Declared, Once, told},
+    place::{self, Declared, Once, warning_text},
     reading::read,
     session::Session,
     text::{clean, count},
@@ -173,7 +173,7 @@ impl Lint {
             files.push(self.check(path, &lints, session)?);
         }
         self.print(&files, output)?;
-        let merged = self.tell_merged(session, &files).await?;
+        let merged = self.lint_merged(session, &files).await?;
         let has_errors = files.iter().any(|file| file.found.has_errors())
             || (merged.has_odd_values && self.deny.contains(&Named::Warnings));
         match &*merged.errors {
@@ -280,7 +280,7 @@ impl Lint {
 
     /// Warns of values that have another effect than expected on what is below them: of environment variables, and of
     /// files over others. Returns true if there are any.
-    async fn tell_merged(&self, session: &Session, files: &[Checked]) -> Result<Merged, Failure> {
+    async fn lint_merged(&self, session: &Session, files: &[Checked]) -> Result<Merged, Failure> {
         let variables = session.place.environment();
         // Files that are named as arguments are not over each other.
         let stacks: Vec<_> = match self.paths.is_empty() {
@@ -310,7 +310,7 @@ impl Lint {
                 });
                 let flags = files.fold(over, FlagsBuilder::source).start().await?;
                 if environment.is_none() {
-                    found.extend(flags.warnings().iter().map(told));
+                    found.extend(flags.warnings().iter().map(warning_text));
                 }
                 errors.extend(problems(&flags, environment.map(String::as_str)));
             }

@@ -19,7 +19,7 @@ use crate::{
     change::store_now,
     commands::{instances, show},
     failure::Failure,
-    place::{self, Declared, Place, told},
+    place::{self, Declared, Place, warning_text},
     places,
     session::Session,
     text::count,
@@ -411,11 +411,11 @@ impl Making {
         let odd = flags.warnings();
         match odd.first() {
             None => {}
-            Some(first) if odd.len() == 1 => self.attention.push(told(first)),
+            Some(first) if odd.len() == 1 => self.attention.push(warning_text(first)),
             Some(first) => self.attention.push(format!(
                 "{} that readers may misunderstand, such as {}",
                 count(odd.len(), "value"),
-                told(first)
+                warning_text(first)
             )),
         }
         for source in flags.health().sources {
