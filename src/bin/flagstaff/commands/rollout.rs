@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     file,
     guard::Leave,
-    name, paste,
+    name, number, paste,
     place::Once,
     session::Session,
     text::{self, clean},
@@ -500,7 +500,7 @@ fn json(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Value {
         "status": progress.status.as_str(),
         "stage": progress.stage,
         "stages": progress.stages,
-        "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
+        "percentage": number::percent(progress.percentage),
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
         "hiddenBy": hidden_by.map(|said| json!({

@@ -19,6 +19,7 @@ use crate::{
     change::store_now,
     commands::{instances, show},
     failure::Failure,
+    number,
     place::{self, Declared, Place, warning_text},
     places,
     session::Session,
@@ -298,7 +299,7 @@ impl Making {
                 "status": progress.status.as_str(),
                 "stage": progress.stage,
                 "stages": progress.stages,
-                "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
+                "percentage": number::percent(progress.percentage),
                 "due": date,
             }),
         }
