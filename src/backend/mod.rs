@@ -80,22 +80,22 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// use flagstaff::{source::{BackendError, BoxFuture, Offer, Sink}, Backend, Context, Flags};
 /// use tokio::sync::watch;
 ///
-/// /// The names of the flags that are on, as another part of the program tells them.
-/// struct Told(watch::Receiver<Vec<&'static str>>);
+/// /// The names of the flags that are on, as another part of the program pushes them.
+/// struct Pushed(watch::Receiver<Vec<&'static str>>);
 ///
-/// impl Backend for Told {
+/// impl Backend for Pushed {
 ///     fn name(&self) -> &'static str {
-///         "told"
+///         "pushed"
 ///     }
 ///
 ///     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
-///         let mut told = self.0.clone();
+///         let mut pushed = self.0.clone();
 ///         Box::pin(async move {
 ///             loop {
-///                 let on = told.borrow_and_update().iter().map(|&key| (key, true)).collect();
+///                 let on = pushed.borrow_and_update().iter().map(|&key| (key, true)).collect();
 ///                 sink.publish(on);
-///                 if told.changed().await.is_err() {
-///                     // Nothing tells it anything any more. What it published stays in force.
+///                 if pushed.changed().await.is_err() {
+///                     // The other part has ended. Its last state stays in force.
 ///                     return Ok(());
 ///                 }
 ///             }
@@ -105,13 +105,13 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let (tell, told) = watch::channel(vec!["beta"]);
-/// let flags = Flags::builder().source(Told(told)).start().await?;
+/// let (push, pushed) = watch::channel(vec!["beta"]);
+/// let flags = Flags::builder().source(Pushed(pushed)).start().await?;
 /// let mut search = flags.watch("search");
 ///
-/// assert_eq!(flags.boolean("beta", &Context::anonymous(), false).source, Some("told"));
+/// assert_eq!(flags.boolean("beta", &Context::anonymous(), false).source, Some("pushed"));
 ///
-/// tell.send(vec!["beta", "search"])?;
+/// push.send(vec!["beta", "search"])?;
 ///
 /// search.changed().await?;
 /// assert!(flags.is_enabled("search", &Context::anonymous()));

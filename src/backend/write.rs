@@ -10,7 +10,8 @@ use serde::{Serialize, Serializer};
 use super::BackendError;
 use crate::{
     model::{Definition, Entry, Field, FlagKey},
-    serialize::{Instant, object},
+    serialize::object,
+    text::instant,
     text::line,
 };
 
@@ -345,9 +346,9 @@ impl Serialize for Provenance {
         object!(serializer, "Provenance", {
             "by": self.author,
             "reason": self.reason,
-            "at": self.at.map(Instant),
-            "expiresAt": self.expires_at.map(Instant),
-            "forcedUntil": self.forced_until.map(Instant),
+            "at": self.at.map(instant),
+            "expiresAt": self.expires_at.map(instant),
+            "forcedUntil": self.forced_until.map(instant),
         })
     }
 }
@@ -356,7 +357,7 @@ impl Serialize for LogEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         object!(serializer, "LogEntry", {
             "revision": self.revision,
-            "at": self.at.map(Instant),
+            "at": self.at.map(instant),
             "flag": self.key,
             "by": self.author,
             "reason": self.reason,

@@ -73,15 +73,13 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::Timestamp;
-
 use self::names::{constant, type_name};
 pub use self::{generator::Generator, manifest::manifest};
 use crate::{
     definition::{Diagnostics, FlagsFile},
     error::debug_is_message,
     model::{Constant, Definition, Value, Variants},
-    text::{Untrusted, line},
+    text::{Untrusted, instant, line},
 };
 
 /// Errors of generating source text from a flags.toml.
@@ -359,8 +357,8 @@ struct Day(SystemTime);
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = Timestamp::try_from(self.0).map_err(|_| fmt::Error)?;
-        write!(f, "{}", time.strftime("%Y-%m-%d"))
+        // Years have four digits in RFC 3339.
+        f.write_str(&instant(self.0)[.."2026-11-21".len()])
     }
 }
 

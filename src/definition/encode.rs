@@ -2,14 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, NUMBER, UNLESS, WORDS};
-use crate::model::{
-    self, Active, BucketBy, Case, Comparison, Condition, Constant, DEFAULT, Metadata,
-    MetadataValue, OnStale, Operator, Percentage, Prerequisite, RequiredState, Rollout, Rule,
-    Rules, Serve, Setting, Stage, Variant, Variants, Weight,
+use crate::{
+    model::{
+        self, Active, BucketBy, Case, Comparison, Condition, Constant, DEFAULT, Metadata,
+        MetadataValue, OnStale, Operator, Percentage, Prerequisite, RequiredState, Rollout, Rule,
+        Rules, Serve, Setting, Stage, Variant, Variants, Weight,
+    },
+    text::{self, exact_instant},
 };
 
 /// A type that a setting can have.
@@ -72,14 +74,14 @@ impl Encode for SystemTime {
     const DATES: &[&[&str]] = &[&[]];
 
     fn encode(&self) -> Value {
-        model::rfc3339(*self).into()
+        exact_instant(*self).into()
     }
 }
 
 /// Encodes numbers with units: `1h 30m`.
 impl Encode for Duration {
     fn encode(&self) -> Value {
-        format!("{:#}", SignedDuration::try_from(*self).unwrap_or(SignedDuration::MAX)).into()
+        text::duration(*self).into()
     }
 }
 

@@ -31,7 +31,7 @@ impl Decode for Active {
                 }
             }
         }
-        check_window(at.flag, value, table, &active, decoder);
+        Whole { flag: at.flag, value, table }.check_window(&active, decoder);
         (decoder.errors == errors).then_some(active)
     }
 }
@@ -61,57 +61,61 @@ impl Decode for Rollout {
         // In JSON, the stages are those of the file, and may have been started by hand. In an
         // environment, they are those of `[flags]`.
         if !decoder.is_partial() {
-            check_whole(at.flag, value, table, &rollout, decoder);
+            Whole { flag: at.flag, value, table }.check_rollout(&rollout, decoder);
         }
         (decoder.errors == errors).then_some(rollout)
     }
 }
 
-/// Checks that a window does not end before it begins.
-fn check_window(
-    flag: &str,
-    value: &Value<'_>,
-    table: &DeTable<'_>,
-    active: &Active,
-    decoder: &mut Decoder<'_>,
-) {
-    let (Some(from), Some(until)) = (active.from.value(), active.until.value()) else { return };
-    if until > from {
-        return;
-    }
-    let message = format!("flag `{flag}` is never active");
-    decoder.report(
-        Diagnostic::new(Code::NeverActive, span_of(table, "until", value), message)
-            .label("ends at or before the beginning")
-            .related(span_of(table, "from", value), "begins here")
-            .flag(flag),
-    );
+/// A setting of a flag that is a table, for the checks of its members together.
+struct Whole<'a, 't> {
+    flag: &'a str,
+    value: &'a Value<'t>,
+    table: &'a DeTable<'t>,
 }
 
-/// Checks a rollout that no other source completes: it needs stages, and has a single beginning.
-fn check_whole(
-    flag: &str,
-    value: &Value<'_>,
-    table: &DeTable<'_>,
-    rollout: &Rollout,
-    decoder: &mut Decoder<'_>,
-) {
-    let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
-    if dated && rollout.start.value().is_some() {
-        let message = format!("the rollout of flag `{flag}` has two start times");
+impl Whole<'_, '_> {
+    /// Checks that a window does not end before it begins.
+    fn check_window(&self, active: &Active, decoder: &mut Decoder<'_>) {
+        let (Some(from), Some(until)) = (active.from.value(), active.until.value()) else { return };
+        if until > from {
+            return;
+        }
+        let message = format!("flag `{}` is never active", self.flag);
         decoder.report(
-            Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
-                .label("the stages have dates of their own")
-                .help("remove `start`, or write `for` instead of `at` in the stages")
-                .flag(flag),
+            Diagnostic::new(Code::NeverActive, self.span_of("until"), message)
+                .label("ends at or before the beginning")
+                .related(self.span_of("from"), "begins here")
+                .flag(self.flag),
         );
     }
-    if !table.contains_key("stages") {
-        let message = format!("the rollout of flag `{flag}` has no stages");
-        let problem = Diagnostic::new(Code::RolloutWithoutStages, value.span(), message)
-            .label("no `stages`")
-            .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
-        decoder.report(problem.flag(flag));
+
+    /// Checks a rollout that no other source completes: it needs stages, and has a single
+    /// beginning.
+    fn check_rollout(&self, rollout: &Rollout, decoder: &mut Decoder<'_>) {
+        let flag = self.flag;
+        let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
+        if dated && rollout.start.value().is_some() {
+            let message = format!("the rollout of flag `{flag}` has two start times");
+            decoder.report(
+                Diagnostic::new(Code::RolloutTimes, self.span_of("start"), message)
+                    .label("the stages have dates of their own")
+                    .help("remove `start`, or write `for` instead of `at` in the stages")
+                    .flag(flag),
+            );
+        }
+        if !self.table.contains_key("stages") {
+            let message = format!("the rollout of flag `{flag}` has no stages");
+            let problem = Diagnostic::new(Code::RolloutWithoutStages, self.value.span(), message)
+                .label("no `stages`")
+                .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
+            decoder.report(problem.flag(flag));
+        }
+    }
+
+    /// Returns the location of a member; of the whole setting for a member that is not written.
+    fn span_of(&self, member: &str) -> Range<usize> {
+        self.table.get(member).unwrap_or(self.value).span()
     }
 }
 
@@ -124,14 +128,14 @@ pub(super) fn check_merged(
 ) {
     let written = |field: Field| {
         let value = settings.get(field.as_str())?;
-        Some((value, value.get_ref().as_table()?))
+        Some(Whole { flag, value, table: value.get_ref().as_table()? })
     };
     let rare = definition.rare();
-    if let (Some((value, table)), Some(active)) = (written(Field::Active), rare.active.value()) {
-        check_window(flag, value, table, active, decoder);
+    if let (Some(written), Some(active)) = (written(Field::Active), rare.active.value()) {
+        written.check_window(active, decoder);
     }
-    if let (Some((value, table)), Some(rollout)) = (written(Field::Rollout), rare.rollout.value()) {
-        check_whole(flag, value, table, rollout, decoder);
+    if let (Some(written), Some(rollout)) = (written(Field::Rollout), rare.rollout.value()) {
+        written.check_rollout(rollout, decoder);
     }
 }
 
@@ -310,9 +314,4 @@ fn table<'v, 't>(
     }
     let expected = format!("{} {members}", decoder.format.table());
     wrong_type(decoder, value, at, &expected, None)
-}
-
-/// Returns the place of a member, or else of the table.
-fn span_of(table: &DeTable<'_>, member: &str, value: &Value<'_>) -> Range<usize> {
-    table.get(member).map_or_else(|| value.span(), |member| member.span())
 }

@@ -46,29 +46,61 @@ impl<'t> Syntax<'t> {
     }
 }
 
-/// The kind of a parser error, as far as it matters here.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The kind of a parser error.
+///
+/// The parser has no codes, so the kind is read from the words of its message, here and nowhere
+/// else. If a message changes, the problem only loses its good label, and the test of this table
+/// fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     TooDeep,
     Unclosed,
+    UnclosedString,
+    /// A key that is defined twice.
     Duplicate,
+    /// A key with a value that is used as a table.
+    Extended,
+    /// A string without quotes, or no value at all.
+    Unquoted,
+    /// A word that begins like `true` or `false`.
+    Boolean,
+    /// Another mistake within a scalar.
+    Scalar,
     Other,
 }
 
+/// The beginnings of messages of the parser, by the kind of the error. The first one that fits counts.
+const MESSAGES: [(&str, Kind); 10] = [
+    ("recursion limit", Kind::TooDeep),
+    ("cannot recurse", Kind::TooDeep),
+    ("unclosed array,", Kind::Unclosed),
+    ("unclosed inline table", Kind::Unclosed),
+    ("invalid multi-line", Kind::UnclosedString),
+    ("duplicate key", Kind::Duplicate),
+    ("cannot extend value", Kind::Extended),
+    ("string values must be quoted", Kind::Unquoted),
+    ("invalid boolean", Kind::Boolean),
+    ("invalid ", Kind::Scalar),
+];
+
 impl Kind {
-    /// Classifies an error by its message, because the parser has no codes. If a message changes,
-    /// the problem only loses its good label, and the snapshots of tests/data/bad show that.
     fn of(error: &Error) -> Self {
-        let message = error.message();
-        let starts = |words: &[&str]| words.iter().any(|word| message.starts_with(word));
-        if starts(&["recursion limit", "cannot recurse"]) {
-            Self::TooDeep
-        } else if starts(&["unclosed array,", "unclosed inline table", "invalid multi-line"]) {
-            Self::Unclosed
-        } else if starts(&["duplicate key", "cannot extend value"]) {
-            Self::Duplicate
-        } else {
-            Self::Other
+        let found = MESSAGES.iter().find(|(words, _)| error.message().starts_with(words));
+        found.map_or(Self::Other, |(_, kind)| *kind)
+    }
+
+    fn is_duplicate(self) -> bool {
+        matches!(self, Self::Duplicate | Self::Extended)
+    }
+
+    /// Returns the order in which errors are reported: those that make the largest part of the tree a
+    /// guess come first.
+    fn rank(self) -> Self {
+        match self {
+            Self::Duplicate | Self::Extended => Self::Duplicate,
+            Self::Unquoted | Self::Boolean | Self::Scalar | Self::Other => Self::Other,
+            Self::Unclosed | Self::UnclosedString => Self::Unclosed,
+            Self::TooDeep => Self::TooDeep,
         }
     }
 }
@@ -78,12 +110,11 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
         .iter()
         .map(|error| (Kind::of(error), error.span().unwrap_or_else(|| too_long_key(text)), error))
         .collect();
-    // The errors that make the largest part of the tree a guess come first. Errors within that part
-    // are consequences.
-    errors.sort_by_key(|(kind, span, _)| (*kind, span.start));
+    // Errors within a part of the tree that is a guess are consequences.
+    errors.sort_by_key(|(kind, span, _)| (kind.rank(), span.start));
     let duplicates: Vec<_> = errors
         .iter()
-        .filter(|(kind, ..)| *kind == Kind::Duplicate)
+        .filter(|(kind, ..)| kind.is_duplicate())
         .map(|(_, span, _)| span.clone())
         .collect();
     let mut firsts = first_definitions(text, &duplicates).into_iter();
@@ -97,20 +128,22 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
                 let from = whole_lines(text, &span).start;
                 nested_too_deep(span, from..text.len())
             }
-            Kind::Unclosed => {
+            Kind::Unclosed | Kind::UnclosedString => {
                 let ends = open_ends.get_or_insert_with(|| open_ends_of(text, root));
                 unclosed(text, ends, &span, error)
             }
-            Kind::Duplicate => match firsts.next().unwrap_or(First::Unknown) {
+            Kind::Duplicate | Kind::Extended => match firsts.next().unwrap_or(First::Unknown) {
                 First::Echo => continue,
-                first => duplicate(text, &span, error, first),
+                first => duplicate(text, &span, kind, first),
             },
-            Kind::Other => other(text, &span, error),
+            Kind::Unquoted | Kind::Boolean | Kind::Scalar | Kind::Other => {
+                other(text, &span, kind, error)
+            }
         };
         if fault.diagnostic.span.start >= lost {
             continue;
         }
-        if matches!(kind, Kind::TooDeep | Kind::Unclosed) {
+        if matches!(kind.rank(), Kind::TooDeep | Kind::Unclosed) {
             lost = lost.min(fault.doubtful.start);
         }
         if starts.insert(fault.diagnostic.span.start) {
@@ -138,20 +171,21 @@ fn too_long_key(text: &str) -> Range<usize> {
     0..0
 }
 
-fn other(text: &str, span: &Range<usize>, error: &Error) -> Fault {
+fn other(text: &str, span: &Range<usize>, kind: Kind, error: &Error) -> Fault {
     let (message, label) = words(error);
     let found = text.get(span.clone()).unwrap_or_default();
-    let diagnostic = if found.is_empty() && message == "string values must be quoted" {
+    let is_missing = found.is_empty() && kind == Kind::Unquoted;
+    let diagnostic = if is_missing {
         Diagnostic::new(Code::SyntaxError, span.clone(), "missing value")
             .label("expected a value after `=`")
     } else {
         Diagnostic::new(Code::SyntaxError, span.clone(), message).label(label)
     };
-    let diagnostic = match quoting(&diagnostic.message, found) {
+    let diagnostic = match quoting(kind, found).filter(|_| !is_missing) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     };
-    let is_scalar = error.message().starts_with("invalid ");
+    let is_scalar = matches!(kind, Kind::Boolean | Kind::Scalar | Kind::UnclosedString);
     Fault { diagnostic, doubtful: whole_lines(text, span), is_scalar }
 }
 
@@ -166,8 +200,8 @@ fn words(error: &Error) -> (&str, String) {
 }
 
 /// Returns a help for an unquoted word, with the probable meaning in valid TOML.
-fn quoting(message: &str, found: &str) -> Option<String> {
-    if !matches!(message, "string values must be quoted" | "invalid boolean") {
+fn quoting(kind: Kind, found: &str) -> Option<String> {
+    if !matches!(kind, Kind::Unquoted | Kind::Boolean) {
         return None;
     }
     if let Some(meant) = truth(found) {
@@ -178,7 +212,7 @@ fn quoting(message: &str, found: &str) -> Option<String> {
     let short = !found.is_empty() && found.len() <= 60 && found.chars().all(plain);
     match (percentage, short) {
         (true, _) => Some(format!("a percentage is written in quotes: `\"{found}\"`")),
-        (_, true) if message != "invalid boolean" => Some(format!("write `\"{found}\"`")),
+        (_, true) if kind == Kind::Unquoted => Some(format!("write `\"{found}\"`")),
         _ => None,
     }
 }
@@ -214,7 +248,7 @@ fn open_ends_of(text: &str, root: &DeTable<'_>) -> HashMap<usize, usize> {
 /// Reports the bracket or quote that is never closed, instead of the end of the text.
 fn unclosed(text: &str, ends: &HashMap<usize, usize>, span: &Range<usize>, error: &Error) -> Fault {
     let Some(&start) = ends.get(&span.end) else {
-        return other(text, span, error);
+        return other(text, span, Kind::of(error), error);
     };
     let (what, width) = match text.as_bytes().get(start) {
         Some(b'[') => ("array", 1),
@@ -227,9 +261,9 @@ fn unclosed(text: &str, ends: &HashMap<usize, usize>, span: &Range<usize>, error
     Fault { diagnostic, doubtful: start..text.len(), is_scalar: false }
 }
 
-fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: First) -> Fault {
+fn duplicate(text: &str, span: &Range<usize>, kind: Kind, first: First) -> Fault {
     let key = text.get(span.clone()).unwrap_or_default();
-    let (message, label) = match error.message().starts_with("cannot extend value") {
+    let (message, label) = match kind == Kind::Extended {
         true => (format!("key `{key}` already has a value"), "used as a table here"),
         false => (format!("duplicate key `{key}`"), "defined again here"),
     };
@@ -373,4 +407,34 @@ pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagno
     let mut all: Vec<_> = certain.collect();
     all.extend(faults.into_iter().map(|fault| fault.diagnostic));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parser_has_these_messages() {
+        let deep = format!("a = {}1", "[".repeat(200));
+        let long = format!("{}a = 1", "a.".repeat(100));
+        let samples = [
+            (&*long, "recursion limit"),
+            (&*deep, "cannot recurse"),
+            ("a = [1,\n", "unclosed array,"),
+            ("a = { b = 1", "unclosed inline table"),
+            ("a = \"\"\"x", "invalid multi-line"),
+            ("a = 1\na = 2", "duplicate key"),
+            ("a = 1\na.b = 2", "cannot extend value"),
+            ("a = x", "string values must be quoted"),
+            ("a = tru", "invalid boolean"),
+            ("a = \"x", "invalid "),
+        ];
+
+        for ((text, sample), (words, kind)) in samples.into_iter().zip(MESSAGES) {
+            assert_eq!(sample, words);
+            let (_, errors) = DeTable::parse_recoverable(text);
+            let kinds: Vec<_> = errors.iter().map(Kind::of).collect();
+            assert!(kinds.contains(&kind), "{words}: {errors:?}");
+        }
+    }
 }

@@ -320,16 +320,8 @@ fn day(text: &str) -> Option<SystemTime> {
 }
 
 fn instant(text: &str) -> Option<SystemTime> {
-    let since_1970 = text.parse::<Timestamp>().ok()?.as_duration();
-    let distance = Duration::new(
-        since_1970.as_secs().unsigned_abs(),
-        since_1970.subsec_nanos().unsigned_abs(),
-    );
     // `SystemTime` does not have all times on all systems.
-    match since_1970.is_negative() {
-        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
-        false => SystemTime::UNIX_EPOCH.checked_add(distance),
-    }
+    text.parse::<Timestamp>().ok()?.try_into().ok()
 }
 
 pub(super) fn wrong_type<T>(

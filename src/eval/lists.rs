@@ -70,24 +70,24 @@ impl Lists {
         visitor: &mut impl Visitor,
     ) -> Option<&Verdict> {
         let user = context.targeting_key();
-        let mut told = |list, is_on_it| {
+        let mut visit = |list, is_on_it| {
             visitor.listed(list, is_on_it);
             is_on_it
         };
-        if told(Field::DeniedUsers, self.denied_users.has_user(context, user)) {
+        if visit(Field::DeniedUsers, self.denied_users.has_user(context, user)) {
             let is_on = |names: &NameSet| {
                 user.is_some_and(|user| names.contains(user, || context.hash_of(user)))
             };
             return Some(self.denied_users.verdict_of(is_on));
         }
-        if told(Field::DeniedGroups, self.denied_groups.has_group(context)) {
+        if visit(Field::DeniedGroups, self.denied_groups.has_group(context)) {
             let is_on = |names: &NameSet| names.contains_any(context.iter_groups());
             return Some(self.denied_groups.verdict_of(is_on));
         }
-        if told(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {
+        if visit(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {
             return Some(&self.allowed_users.verdict);
         }
-        if told(Field::AllowedGroups, self.allowed_groups.has_group(context)) {
+        if visit(Field::AllowedGroups, self.allowed_groups.has_group(context)) {
             return Some(&self.allowed_groups.verdict);
         }
         None

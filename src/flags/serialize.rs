@@ -3,10 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{Drift, SourceEntry};
-use crate::{
-    backend::Provenance,
-    serialize::{Instant, object},
-};
+use crate::{backend::Provenance, serialize::object, text::instant};
 
 /// Serializes the members of the provenance beside its own. They are null if the provenance is
 /// unknown.
@@ -22,9 +19,9 @@ impl Serialize for SourceEntry {
             "place": place,
             "by": author,
             "reason": reason,
-            "at": at.map(Instant),
-            "expiresAt": expires_at.map(Instant),
-            "forcedUntil": forced_until.map(Instant),
+            "at": at.map(instant),
+            "expiresAt": expires_at.map(instant),
+            "forcedUntil": forced_until.map(instant),
             "problem": problem,
             "warning": warning,
         })
@@ -44,9 +41,9 @@ impl Serialize for Drift {
             "entry": entry,
             "by": author,
             "reason": reason,
-            "at": at.map(Instant),
-            "expiresAt": expires_at.map(Instant),
-            "forcedUntil": forced_until.map(Instant),
+            "at": at.map(instant),
+            "expiresAt": expires_at.map(instant),
+            "forcedUntil": forced_until.map(instant),
             "declared": declared,
             "place": place,
             "overridden": overridden,

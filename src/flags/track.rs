@@ -63,7 +63,7 @@ impl Tracker {
         self.channel.load().is_some()
     }
 
-    fn tell(&self, name: &str, value: Option<f64>, flags: &RequestFlags) {
+    fn record(&self, name: &str, value: Option<f64>, flags: &RequestFlags) {
         if let Some(channel) = &*self.channel.load() {
             let (time, flags) = (self.clock.now(), flags.clone());
             // An event without a receiver is dropped.
@@ -174,7 +174,7 @@ impl RequestFlags {
     /// # }
     /// ```
     pub fn track(&self, name: &str, value: impl Into<Option<f64>>) {
-        self.pinned.snapshot.tracker.tell(name, value.into(), self);
+        self.pinned.snapshot.tracker.record(name, value.into(), self);
     }
 }
 
@@ -202,11 +202,11 @@ impl RequestFlags {
 #[track_caller]
 pub fn track(name: &str, value: impl Into<Option<f64>>) {
     let value = value.into();
-    let told = Scope::with(|scope| {
+    let recorded = Scope::with(|scope| {
         scope.flags.as_ref()?.track(name, value);
         Some(())
     });
-    if told.flatten().is_none() {
+    if recorded.flatten().is_none() {
         outside::tracked(name, Location::caller());
     }
 }

@@ -45,7 +45,7 @@ pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// instead.
 pub(super) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
-    if is_kept_by_nobody_else(headers) {
+    if is_kept_out_of_shared_caches(headers) {
         return;
     }
     let mut kept: Vec<u8> = Vec::new();
@@ -70,13 +70,13 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
 /// A `Cache-Control` with `no-store` or `private` is unchanged, and any other is replaced.
 fn make_unstored(headers: &mut HeaderMap) {
     remove_targeted(headers);
-    if !is_kept_by_nobody_else(headers) {
+    if !is_kept_out_of_shared_caches(headers) {
         headers.insert(CACHE_CONTROL, NO_STORE);
     }
 }
 
 /// Returns true if `Cache-Control` already keeps the response out of shared caches.
-fn is_kept_by_nobody_else(headers: &HeaderMap) -> bool {
+fn is_kept_out_of_shared_caches(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(CACHE_CONTROL).into_iter();
     // A `private` with an argument covers single fields only.
     let is_kept_out = |directive| ["private", "no-store"].iter().any(|name| is(directive, name));

@@ -100,7 +100,6 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
-    serialize::rfc3339,
     setting::Row,
     settings::settings,
     variant_name::{TooManyVariantNames, variant_name},

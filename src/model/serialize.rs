@@ -1,13 +1,10 @@
 //! Serialization of words, numbers and values in JSON and other formats.
 
-use std::time::SystemTime;
-
-use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{
     Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
-    Serve, Value, Weight, definition::DEFAULT, value::nearest_timestamp,
+    Serve, Value, Weight, definition::DEFAULT,
 };
 use crate::serialize::object;
 
@@ -85,14 +82,6 @@ impl Serialize for Value<'_> {
             Self::Table(table) => serializer.collect_map(table),
         }
     }
-}
-
-/// Returns an instant as an RFC 3339 string in UTC; clamped to the years 0 to 9999.
-pub(crate) fn rfc3339(time: SystemTime) -> String {
-    /// The start of the year 0.
-    const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
-
-    nearest_timestamp(time).max(FIRST).to_string()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{fmt, time::SystemTime};
 
 use super::{Definition, Effect, Field, Moment, Percentage, Variant, Weight};
+use crate::text::count;
 
 /// A summary of a flag for all users together, as events and logs show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,18 +134,15 @@ impl fmt::Display for FlagState {
                 if *denied > 0 {
                     write!(f, ", {denied} denied")?;
                 }
-                match rules {
-                    0 => {}
-                    1 => f.write_str(", 1 rule")?,
-                    _ => write!(f, ", {rules} rules")?,
+                if *rules > 0 {
+                    write!(f, ", {}", count(*rules, "rule"))?;
                 }
                 if *required > 0 {
                     write!(f, ", {required} required")?;
                 }
-                match variants {
+                match *variants {
                     0 => Ok(()),
-                    1 => f.write_str(", 1 variant"),
-                    _ => write!(f, ", {variants} variants"),
+                    variants => write!(f, ", {}", count(variants, "variant")),
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
-use jiff::Timestamp;
+use crate::text::exact_instant;
 
 /// A value of an attribute or a variant: the types of JSON without null, and integers apart from
 /// floats.
@@ -16,7 +16,7 @@ use jiff::Timestamp;
 /// | `SystemTime` | its RFC 3339 string in UTC, which the operators `before` and `after` compare |
 /// | `uuid::Uuid` (feature `uuid`) | its lower-case, hyphenated string |
 ///
-/// The conversions cannot fail: a time outside of the years -9999 to 9999 becomes the nearest time
+/// The conversions cannot fail: a time outside of the years 0 to 9999 becomes the nearest time
 /// within them.
 ///
 /// # Example
@@ -148,16 +148,8 @@ from_wide!(isize u64 usize);
 
 impl From<SystemTime> for Value<'_> {
     fn from(time: SystemTime) -> Self {
-        Self::String(Cow::Owned(nearest_timestamp(time).to_string()))
+        Self::String(Cow::Owned(exact_instant(time)))
     }
-}
-
-/// Returns the instant, or the nearest one that the calendar has.
-pub(super) fn nearest_timestamp(time: SystemTime) -> Timestamp {
-    Timestamp::try_from(time).unwrap_or(match time < SystemTime::UNIX_EPOCH {
-        true => Timestamp::MIN,
-        false => Timestamp::MAX,
-    })
 }
 
 #[cfg(feature = "uuid")]
@@ -303,18 +295,6 @@ mod tests {
         let time = SystemTime::UNIX_EPOCH + Duration::new(86_400, 1);
 
         assert_eq!(Value::from(time), Value::from("1970-01-02T00:00:00.000000001Z"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_time_beyond_the_calendar_is_the_nearest_one_within() {
-        let ages = Duration::from_secs(1 << 50);
-
-        let late = Value::from(SystemTime::UNIX_EPOCH + ages);
-        let early = Value::from(SystemTime::UNIX_EPOCH - ages);
-
-        assert_eq!(late, Value::from(Timestamp::MAX.to_string()));
-        assert_eq!(early, Value::from(Timestamp::MIN.to_string()));
     }
 
     #[cfg(feature = "uuid")]

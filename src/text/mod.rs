@@ -1,4 +1,4 @@
-//! Strings from flag files and stores, escaped for the places where they are shown.
+//! Strings from flag files and stores, escaped for the places where they are shown, and times and counts as text.
 //!
 //! People who may change flags may not be trusted to change code, and a store has other writers. So
 //! a flag key, a description or a reason can have any character in it. Such a character may end a
@@ -23,11 +23,18 @@
 mod hidden;
 mod markdown;
 mod shell;
+mod time;
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-pub use self::hidden::is_hidden;
 use self::hidden::{escaped, is_plain};
+pub(crate) use self::time::exact_instant;
+#[cfg(feature = "redis")]
+pub(crate) use self::time::is_in_calendar;
+pub use self::{
+    hidden::is_hidden,
+    time::{count, duration, instant},
+};
 
 /// A string that another person or program has chosen.
 ///

@@ -12,7 +12,7 @@ use flagstaff::{
     answer::{Cause, ErrorCode, Value},
     context::context_fn,
     definition::{Condition, Field, FlagsFile, Operator, Prerequisite, Rule, Serve, Setting},
-    explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
+    explain::{Check, ConditionTrace, EntryTrace, Explanation, Outcome, Shown},
     source::Offer,
     write::Provenance,
 };
@@ -251,8 +251,8 @@ async fn a_pinned_generation_is_explained_by_the_entries_of_its_time() {
     let said = |explanation: Explanation| explanation.sources[0].says.clone();
     let then = said(pinned.explain("checkout_v2"));
     let now = said(flags.explain("checkout_v2", &Context::user("ana")));
-    assert_eq!(then, Some(Said::Settings(vec![Field::Percentage])));
-    assert_eq!(now, Some(Said::Forced(false)));
+    assert_eq!(then, Some(EntryTrace::Settings(vec![Field::Percentage])));
+    assert_eq!(now, Some(EntryTrace::Forced(false)));
 }
 
 /// The change publishes no generation.
@@ -275,7 +275,7 @@ async fn an_entry_that_changes_nothing_is_explained_too() {
     let explanation = flags.explain("checkout_v2", &Context::user("ana"));
     let source = &explanation.sources[1];
     assert_eq!(explanation.generation, generation);
-    assert_eq!(source.says, Some(Said::Settings(vec![Field::Percentage])));
+    assert_eq!(source.says, Some(EntryTrace::Settings(vec![Field::Percentage])));
     assert_eq!(source.provenance.as_ref().unwrap().author.as_deref(), Some("ana"));
 }
 
@@ -303,7 +303,7 @@ async fn a_variable_is_named_as_it_is_spelled() {
 
     assert!(explanation.answer.value);
     assert_eq!(explanation.place.as_deref(), Some("FEATURE_NEW_SEARCH"));
-    assert_eq!(explanation.sources[0].says, Some(Said::Forced(true)));
+    assert_eq!(explanation.sources[0].says, Some(EntryTrace::Forced(true)));
 }
 
 const LINKED: &str = r#"

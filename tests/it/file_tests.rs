@@ -108,7 +108,7 @@ when = { plan = "pro" }
     let time = "2026-11-01T12:00:00Z";
     let file = FlagsFile::parse("flags.toml", declared);
     assert_eq!(file.diagnostics().to_string(), "");
-    let start = Flags::for_test().at(time.parse::<jiff::Timestamp>().unwrap().into());
+    let start = Flags::for_test().at(time.parse::<jiff::Timestamp>().unwrap().try_into().unwrap());
     let service = file.flags().iter();
     let service = service.fold(start, |flags, (key, flag)| flags.with(key, flag.clone())).start();
 

@@ -81,7 +81,7 @@ struct Case {
 }
 
 fn at(time: &str) -> SystemTime {
-    time.parse::<jiff::Timestamp>().unwrap().into()
+    time.parse::<jiff::Timestamp>().unwrap().try_into().unwrap()
 }
 
 fn case(

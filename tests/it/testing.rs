@@ -302,7 +302,7 @@ expect = true
 "#;
 
 fn time(text: &str) -> SystemTime {
-    text.parse::<jiff::Timestamp>().unwrap().into()
+    text.parse::<jiff::Timestamp>().unwrap().try_into().unwrap()
 }
 
 #[test]

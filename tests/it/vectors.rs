@@ -485,7 +485,7 @@ pub(crate) fn word_answers(row: &Value) -> Result<Value, Diagnostics> {
     let source = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
         memory.with(key, Entry::Definition(flag.clone()))
     });
-    let now = "2026-11-21T00:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
+    let now = "2026-11-21T00:00:00Z".parse::<jiff::Timestamp>().unwrap().try_into().unwrap();
     let flags = Flags::builder().source(source).clock(move || now).start_blocking().unwrap();
     let context = who(&row["context"]);
 

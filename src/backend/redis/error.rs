@@ -10,7 +10,7 @@ use super::{
     layout::{Layout, MOST_BYTES},
 };
 
-use crate::text::{length, line};
+use crate::text::{count, duration, length, line};
 
 /// A failure of a Redis source. The overrides read last stay in force.
 ///
@@ -138,7 +138,7 @@ impl RedisErrorKind {
 
     /// Returns `true` if an operator has to repair something first, so that trying again soon
     /// cannot succeed.
-    pub(super) const fn needs_somebody(self) -> bool {
+    pub(super) const fn needs_action(self) -> bool {
         matches!(
             self,
             Self::Tls
@@ -177,9 +177,18 @@ impl RedisError {
 
     /// Returns a failure of a known kind, with the message of the server or the system.
     pub(super) fn new(kind: RedisErrorKind, place: &Place, cause: Option<String>) -> Self {
+        Self::with_remedy(kind, Remedy::OfKind, place, cause)
+    }
+
+    fn with_remedy(
+        kind: RedisErrorKind,
+        remedy: Remedy,
+        place: &Place,
+        cause: Option<String>,
+    ) -> Self {
         let Place { node, user, key } = place;
         let user = user.as_deref().unwrap_or("default");
-        let said = cause.as_deref().unwrap_or_default();
+        let answer = cause.as_deref().unwrap_or_default();
         let message = match kind {
             RedisErrorKind::Unreachable => format!("cannot reach Redis at `{node}`"),
             RedisErrorKind::ConnectTimeout => format!(
@@ -199,15 +208,15 @@ impl RedisError {
                     "Redis at `{node}` hung up: check whether the server expects TLS (`rediss://`)"
                 )
             }
-            RedisErrorKind::Tls if said.contains("UnknownIssuer") => format!(
+            RedisErrorKind::Tls if remedy == Remedy::TrustAuthority => format!(
                 "Redis at `{node}` has a certificate of an authority that is not trusted here: name it with \
                  `root_certificate`"
             ),
-            RedisErrorKind::Tls if said.contains("CertificateRequired") => format!(
+            RedisErrorKind::Tls if remedy == Remedy::SetCertificate => format!(
                 "Redis at `{node}` asks for a client certificate: set one with `client_certificate`"
             ),
             RedisErrorKind::Tls => format!("no TLS connection to Redis at `{node}`"),
-            RedisErrorKind::Auth if said.starts_with("NOAUTH") => format!(
+            RedisErrorKind::Auth if remedy == Remedy::SetPassword => format!(
                 "Redis at `{node}` asks for a password: put it into the URL, as in `redis://user:password@host`"
             ),
             RedisErrorKind::Auth => {
@@ -217,7 +226,7 @@ impl RedisError {
             }
             RedisErrorKind::Permission => format!(
                 "Redis at `{node}` denies user `{user}` a right that flags need: `ACL SETUSER {user} {}` grants it",
-                missing_rule(said, key)
+                missing_rule(answer, key)
             ),
             RedisErrorKind::Database => format!(
                 "Redis at `{node}` refuses the database of the URL: a cluster has only 0, others 0 to 15 by default"
@@ -288,7 +297,20 @@ impl RedisError {
 
     /// Returns the failure of a command, or of the greeting, at `place`.
     pub(super) fn of(error: &redis::RedisError, place: &Place) -> Self {
-        Self::new(kind_said(error), place, Some(said_in(error)))
+        let remedy = match error.code() {
+            Some("NOAUTH") => Remedy::SetPassword,
+            _ => Remedy::OfKind,
+        };
+        Self::with_remedy(kind_of_answer(error), remedy, place, Some(answer_in(error)))
+    }
+
+    /// Returns the failure of a TLS connection. `error` is that of the system or of the library.
+    pub(super) fn tls(
+        error: &(dyn std::error::Error + 'static),
+        remedy: Remedy,
+        place: &Place,
+    ) -> Self {
+        Self::with_remedy(RedisErrorKind::Tls, remedy, place, Some(error.to_string()))
     }
 
     pub(super) fn too_many(place: &Place, fields: usize, max: usize) -> Self {
@@ -308,7 +330,7 @@ impl RedisError {
     }
 
     pub(super) fn too_slow(place: &Place, within: Duration) -> Self {
-        let cause = format!("only a part came within {within:?}");
+        let cause = format!("only a part came within {}", duration(within));
         Self::new(RedisErrorKind::TooSlow, place, Some(cause))
     }
 
@@ -340,10 +362,8 @@ impl RedisError {
     }
 
     pub(super) fn evicted(place: &Place, flags: usize) -> Self {
-        let cause = match flags {
-            1 => "1 override is gone".to_owned(),
-            flags => format!("{flags} overrides are gone"),
-        };
+        let verb = if flags == 1 { "is" } else { "are" };
+        let cause = format!("{} {verb} gone", count(flags, "override"));
         Self::new(RedisErrorKind::Evicted, place, Some(cause))
     }
 
@@ -356,7 +376,7 @@ impl RedisError {
     }
 
     pub(super) fn timeout(kind: RedisErrorKind, place: &Place, after: Duration) -> Self {
-        Self::new(kind, place, Some(format!("no answer within {after:?}")))
+        Self::new(kind, place, Some(format!("no answer within {}", duration(after))))
     }
 }
 
@@ -367,10 +387,24 @@ pub(in crate::backend) fn kind_of(
     Some(error.downcast_ref::<RedisError>()?.kind.as_str())
 }
 
+/// The remedy that the message of an error names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "redis-tls"), allow(dead_code, reason = "two remedies are for TLS"))]
+pub(super) enum Remedy {
+    /// The remedy for all failures of the kind.
+    OfKind,
+    /// The server asks for a password, and the URL has none.
+    SetPassword,
+    /// The certificate of the server is of an authority that is not trusted.
+    TrustAuthority,
+    /// The server asks for a client certificate.
+    SetCertificate,
+}
+
 /// The beginning of the server's message that a user may not run a command of a script.
 const SCRIPT_USER: &str = "he user executing the script can";
 
-fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
+fn kind_of_answer(error: &redis::RedisError) -> RedisErrorKind {
     use RedisErrorKind as Kind;
 
     if error.is_timeout() {
@@ -388,7 +422,7 @@ fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
             ServerErrorKind::Moved | ServerErrorKind::Ask => Kind::Moved,
             // The library drops the code when it selects the database. For commands within a
             // script, the server uses another message.
-            _ if error.detail().is_some_and(|said| said.contains(SCRIPT_USER)) => Kind::Permission,
+            _ if error.detail().is_some_and(|it| it.contains(SCRIPT_USER)) => Kind::Permission,
             _ if error.to_string().contains("refused to switch database") => match error.detail() {
                 Some(detail) if detail.contains("permissions") => Kind::Permission,
                 _ => Kind::Database,
@@ -405,7 +439,7 @@ fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
 }
 
 /// Returns the answer of the server as it was sent, or the message of the system.
-fn said_in(error: &redis::RedisError) -> String {
+fn answer_in(error: &redis::RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         // A parser at a loss returns a message of several lines.
@@ -414,14 +448,14 @@ fn said_in(error: &redis::RedisError) -> String {
 }
 
 /// Returns the missing rule of the access control list that the server complains about.
-fn missing_rule(said: &str, key: &str) -> String {
+fn missing_rule(answer: &str, key: &str) -> String {
     // `User reader has no permissions to run the 'client|tracking' command`, or `this user` in
     // older servers.
-    let command = said.split('\'').nth(1).filter(|_| said.contains("command"));
+    let command = answer.split('\'').nth(1).filter(|_| answer.contains("command"));
     match command {
         Some(command) => format!("+{command}"),
         // The message does not name the missing right.
-        None if said.contains(SCRIPT_USER) => {
+        None if answer.contains(SCRIPT_USER) => {
             format!(
                 "~{key} ~{{{key}}}:* +hget +hset +hdel +hgetall +xadd +xrange +xrevrange +time +expire"
             )

@@ -2,17 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{LazyLock, atomic::Ordering},
+    sync::atomic::Ordering,
     time::{Duration, UNIX_EPOCH},
 };
 
-use redis::{Cmd, Script};
+use redis::Cmd;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
+use super::{
+    RedisError, RedisErrorKind, RedisHandle,
+    script::{ANNOUNCE, LIST_INSTANCES},
+    usage::Reports,
+};
 use crate::{
     backend::{Sink, Standing},
     definition::to_json,
@@ -38,26 +42,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The number of overridden flags whose definitions an instance announces. Every reader of the
 /// fleet gets all of them.
 const DECLARED: usize = 500;
-
-/// Records what an instance has seen, by the clock of the server, and removes instances that have
-/// long been silent.
-static ANNOUNCE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r#"
-local now = redis.call('TIME')[1]
-redis.call('HSET', KEYS[1], ARGV[1], '{"at":' .. now .. ',' .. ARGV[2])
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local at = tonumber(string.match(all[i + 1], '^{"at":(%d+)'))
-  if not at or now - at > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i]) end
-end
-"#,
-    )
-});
-
-static LIST: LazyLock<Script> =
-    LazyLock::new(|| Script::new("return {redis.call('TIME')[1], redis.call('HGETALL', KEYS[1])}"));
 
 /// The instances that follow a store, silent ones included. Returned by [`RedisHandle::fleet`].
 ///
@@ -212,7 +196,7 @@ impl RedisHandle {
 
     /// Returns the instances, with the time of the server.
     async fn fleet_now(&self) -> Result<(u64, Fleet), RedisError> {
-        let mut list = LIST.prepare_invoke();
+        let mut list = LIST_INSTANCES.prepare_invoke();
         list.key(self.settings.layout.beside("instances"));
         let (now, stored): (u64, Vec<(String, String)>) = self.run_script(&list).await?;
         let instances = stored.into_iter();
@@ -289,7 +273,7 @@ impl RedisHandle {
             let seen = self.confirm(revision, &mut changed).await;
             let is_decided = match &seen {
                 Ok(seen) => seen.laggards.is_empty(),
-                Err(error) => error.kind().needs_somebody(),
+                Err(error) => error.kind().needs_action(),
             };
             if is_decided || Instant::now() >= end {
                 return seen;
@@ -334,7 +318,7 @@ impl RedisHandle {
             sleep(LOOK).await;
         }
         let Some(mut progress) = sink.progress() else { return };
-        let mut told = Told::default();
+        let mut reports = Reports::default();
         let mut announced = None;
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -388,7 +372,7 @@ impl RedisHandle {
             // Send the usage at a heartbeat only: it goes through all flags, and does not depend on
             // changes.
             if is_beat {
-                told.tell(self, sink).await;
+                reports.send(self, sink).await;
             }
         }
     }
@@ -403,7 +387,7 @@ impl RedisHandle {
         let declared = sink.below(DECLARED).into_iter().map(|(flag, definition)| {
             (flag, json!(definition.map(|definition| digest(&definition))))
         });
-        let said = json!({
+        let seen = json!({
             "generation": standing.generation,
             "revision": revision,
             "file": file,
@@ -413,7 +397,7 @@ impl RedisHandle {
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
         // The script adds the time in front.
-        announce.arg(&self.shared.instance).arg(&said.to_string()[1..]).arg(LISTED.as_secs());
+        announce.arg(&self.shared.instance).arg(&seen.to_string()[1..]).arg(LISTED.as_secs());
         self.shared.is_announced.store(true, Ordering::Relaxed);
         self.run_script(&announce).await
     }
@@ -507,9 +491,9 @@ mod tests {
 
     #[test]
     fn no_instances_confirm_no_change() {
-        let nobody = Fleet { instances: Vec::new() };
+        let empty = Fleet { instances: Vec::new() };
 
-        assert!(!nobody.confirm(7, 10_000).is_complete());
+        assert!(!empty.confirm(7, 10_000).is_complete());
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl RedisHandle {
     /// Follows the server for as long as there are flags.
     async fn follow(&self, sink: &Sink) {
         let mut pause = Pause::default();
-        let mut told: Option<String> = None;
+        let mut reported: Option<String> = None;
         let mut memory = Memory::default();
         loop {
             let (ended, was_up) = Session::run(self, sink, &mut memory).await;
@@ -242,17 +242,17 @@ impl RedisHandle {
             };
             if was_up {
                 pause = Pause::default();
-                told = None;
+                reported = None;
             }
-            if error.kind().needs_somebody() {
+            if error.kind().needs_action() {
                 pause = Pause::LONGEST;
             }
             let failure = Some(error.clone());
             foreign::call(|| self.shared.failure.send_replace(failure));
             // Log a failure that repeats only once.
             let text = format!("{error:?}");
-            if told.as_ref() != Some(&text) {
-                told = Some(text);
+            if reported.as_ref() != Some(&text) {
+                reported = Some(text);
                 sink.fail(error);
             }
             pause.sleep().await;

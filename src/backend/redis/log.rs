@@ -3,9 +3,12 @@
 //! The number in the id of an entry is its revision. Writers in other languages keep no log. Their
 //! changes show as a difference between the value after one change and the value before the next.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use redis::{Cmd, RedisResult, cmd};
 
 use super::connect::Commands;
@@ -17,9 +20,10 @@ use super::{
 use crate::{
     backend::{BackendError, LogEntry, Provenance},
     model::{Entry, FlagKey},
+    text::{exact_instant, is_in_calendar},
 };
 
-// The scripts in write.rs write these six themselves.
+// The scripts in `lua/` write these six themselves.
 const FLAG: &str = "flag";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
@@ -68,10 +72,12 @@ pub(super) struct Logged {
 /// Raw bytes, since other writers may add entries that are not UTF-8.
 type Entries = Vec<(String, Raw)>;
 
-/// Returns an instant as it is stored, to the millisecond.
+/// Returns an instant as it is stored, to the millisecond; `None` for one that the calendar lacks.
 pub(super) fn stamp(time: SystemTime) -> Option<String> {
-    let time = Timestamp::try_from(time).ok()?;
-    Some(time.round(Unit::Millisecond).unwrap_or(time).to_string())
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    let millis = u64::try_from(since.as_millis()).ok()?;
+    let time = UNIX_EPOCH.checked_add(Duration::from_millis(millis))?;
+    is_in_calendar(time).then(|| exact_instant(time))
 }
 
 fn revision(id: &str) -> Option<u64> {
@@ -93,7 +99,7 @@ impl Logged {
             large: text(LARGE).and_then(|bytes| bytes.parse().ok()),
             author: text(AUTHOR),
             reason: text(REASON),
-            at: text(AT).and_then(|at| Some(at.parse::<Timestamp>().ok()?.into())),
+            at: text(AT).and_then(|at| at.parse::<Timestamp>().ok()?.try_into().ok()),
             undoes: text(UNDOES).and_then(|undoes| undoes.parse().ok()),
             renamed_from: text(RENAMED_FROM),
             renamed_to: text(RENAMED_TO),

@@ -11,6 +11,7 @@ mod keep;
 mod layout;
 mod log;
 mod scan;
+mod script;
 mod servers;
 mod session;
 mod usage;

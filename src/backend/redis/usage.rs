@@ -2,45 +2,26 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
-use redis::{Cmd, Script};
+use redis::Cmd;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tokio::time;
 
-use super::{RedisError, RedisErrorKind, RedisHandle};
+use super::{RedisError, RedisErrorKind, RedisHandle, script::REPORT_USAGE};
 use crate::{
     backend::{FlagUsage, Sink},
     foreign::warn,
-    serialize::{Instant, object},
+    serialize::object,
+    text::instant,
 };
 
 /// The time after which an instance repeats a report, since the store may have lost it.
 const AGAIN: Duration = Duration::from_secs(3_600);
 /// The maximum number of flags in one script, during which the server does nothing else.
 const AT_ONCE: usize = 500;
-
-/// Records flags by the clock of the server. The first argument is the number of evaluated flags.
-/// The names follow, those of the evaluated flags first.
-static NOTE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r#"
-local now = redis.call('TIME')[1]
-for i = 2, #ARGV do
-  local before = redis.call('HGET', KEYS[1], ARGV[i]) or ''
-  local known = string.match(before, '^{"known":(%d+)') or now
-  local evaluated = string.match(before, '"evaluated":(%d+)')
-  if i - 1 <= tonumber(ARGV[1]) then evaluated = now end
-  local noted = '{"known":' .. known
-  if evaluated then noted = noted .. ',"evaluated":' .. evaluated end
-  redis.call('HSET', KEYS[1], ARGV[i], noted .. '}')
-end
-"#,
-    )
-});
 
 /// The use of a flag by all instances, by the clock of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,29 +47,29 @@ impl Usage {
 
 /// The reports of this instance.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Reports {
     /// For each flag, whether it is evaluated, and the time of the last report.
     flags: HashMap<String, (bool, time::Instant)>,
     /// The kind of the last failure.
-    wrong: Option<RedisErrorKind>,
+    failure: Option<RedisErrorKind>,
 }
 
-impl Told {
-    fn is_news(&self, flag: &FlagUsage) -> bool {
-        self.flags
-            .get(&flag.key)
-            .is_none_or(|&(told, at)| told != flag.is_evaluated || at.elapsed() >= AGAIN)
+impl Reports {
+    fn is_due(&self, flag: &FlagUsage) -> bool {
+        self.flags.get(&flag.key).is_none_or(|&(was_evaluated, at)| {
+            was_evaluated != flag.is_evaluated || at.elapsed() >= AGAIN
+        })
     }
 
     /// Reports the flags whose use has changed.
-    pub(super) async fn tell(&mut self, redis: &RedisHandle, sink: &Sink) {
-        let wrong = redis.tell_usage(sink, self).await.err();
-        let kind = wrong.as_ref().map(RedisError::kind);
+    pub(super) async fn send(&mut self, redis: &RedisHandle, sink: &Sink) {
+        let failure = redis.report_usage(sink, self).await.err();
+        let kind = failure.as_ref().map(RedisError::kind);
         // No session reports this failure, since flags are followed without the usage.
-        if let Some(error) = wrong.filter(|_| kind != self.wrong) {
+        if let Some(error) = failure.filter(|_| kind != self.failure) {
             warn!(%error, "the flags that this instance evaluates are not reported to the others");
         }
-        self.wrong = kind;
+        self.failure = kind;
     }
 }
 
@@ -125,21 +106,21 @@ impl RedisHandle {
         Ok(flags.collect())
     }
 
-    async fn tell_usage(&self, sink: &Sink, told: &mut Told) -> Result<(), RedisError> {
-        let mut news = sink.usage();
-        news.retain(|flag| told.is_news(flag));
-        for flags in news.chunks_mut(AT_ONCE) {
+    async fn report_usage(&self, sink: &Sink, reports: &mut Reports) -> Result<(), RedisError> {
+        let mut due = sink.usage();
+        due.retain(|flag| reports.is_due(flag));
+        for flags in due.chunks_mut(AT_ONCE) {
             flags.sort_unstable_by_key(|flag| !flag.is_evaluated);
-            let mut note = NOTE.prepare_invoke();
-            note.key(self.settings.layout.beside("usage"));
-            note.arg(flags.iter().filter(|flag| flag.is_evaluated).count());
+            let mut report = REPORT_USAGE.prepare_invoke();
+            report.key(self.settings.layout.beside("usage"));
+            report.arg(flags.iter().filter(|flag| flag.is_evaluated).count());
             for flag in &*flags {
-                note.arg(&flag.key);
+                report.arg(&flag.key);
             }
             let now = time::Instant::now();
-            self.run_script::<()>(&note).await?;
-            let said = flags.iter().map(|flag| (flag.key.clone(), (flag.is_evaluated, now)));
-            told.flags.extend(said);
+            self.run_script::<()>(&report).await?;
+            let sent = flags.iter().map(|flag| (flag.key.clone(), (flag.is_evaluated, now)));
+            reports.flags.extend(sent);
         }
         Ok(())
     }
@@ -148,8 +129,8 @@ impl RedisHandle {
 impl Serialize for Usage {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         object!(serializer, "Usage", {
-            "known": Instant(self.known),
-            "evaluated": self.evaluated.map(Instant),
+            "known": instant(self.known),
+            "evaluated": self.evaluated.map(instant),
         })
     }
 }
@@ -175,15 +156,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn usage_is_reported_again_after_an_hour() {
         let flag = |is_evaluated| FlagUsage { key: "a".into(), is_evaluated };
-        let mut told = Told::default();
-        assert!(told.is_news(&flag(false)));
+        let mut reports = Reports::default();
+        assert!(reports.is_due(&flag(false)));
 
         for evaluated in [false, true] {
-            told.flags.insert("a".into(), (evaluated, time::Instant::now()));
-            assert!(!told.is_news(&flag(evaluated)));
-            assert!(told.is_news(&flag(!evaluated)));
+            reports.flags.insert("a".into(), (evaluated, time::Instant::now()));
+            assert!(!reports.is_due(&flag(evaluated)));
+            assert!(reports.is_due(&flag(!evaluated)));
             tokio::time::advance(AGAIN).await;
-            assert!(told.is_news(&flag(evaluated)));
+            assert!(reports.is_due(&flag(evaluated)));
         }
     }
 }

@@ -218,7 +218,7 @@ fn provenance(value: &Value) -> Result<Provenance, String> {
             let wrong = || {
                 format!("`override.{name}` is `{text}`, not a time such as `2026-11-21T09:00:00Z`")
             };
-            text.parse::<Timestamp>().map(SystemTime::from).map_err(|_| wrong())
+            text.parse::<Timestamp>().and_then(SystemTime::try_from).map_err(|_| wrong())
         };
         text(name)?.map(parse).transpose()
     };

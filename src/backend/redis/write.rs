@@ -1,11 +1,11 @@
 //! Changes, each made by one script that compares, sets and logs.
 
 use std::{
-    sync::{Arc, LazyLock, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation, Value};
+use redis::{Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -16,180 +16,14 @@ use super::{
     connect::{Commands, Connection},
     layout::{Layout, MOST_BYTES},
     log::{self, Logged},
+    script::{Answer, CHANGE, RENAME},
     value,
 };
 use crate::{
     backend::{Conflict, Expected, Operation, Refusal, Write, Written},
     model::{Entry, FlagKey},
+    text::duration,
 };
-
-/// Compares the stored value with the expected one, then changes it and adds an entry to the log.
-/// The script compares bytes, so changes by writers without revisions are noticed, too.
-///
-/// An expected revision is too old if it is followed by more changes than the log has to keep,
-/// since reading them would keep the server busy. A new flag is refused if readers would refuse the
-/// store because of it. In a store that readers refuse already, a change is made, since readers
-/// follow changed flags.
-///
-/// If the log cannot be written, the change is undone. After its latest entries were removed, the
-/// log continues with the time as its number, since no number comes twice. Numbers end where Lua
-/// can no longer count them. A value that is too large to be an override is neither returned nor
-/// logged.
-static CHANGE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local store, log = KEYS[1], KEYS[2]
-local layout, flag, condition, expected, operation, new, since, keep, ended, max, most = unpack(ARGV, 1, 11)
-local now
-if layout == 'hash' then now = redis.call('HGET', store, flag) else now = redis.call('GET', store) end
-
-local large = now and #now > tonumber(most) and tostring(#now)
-local function differs()
-  if large then return {4, large} end
-  return {0, now}
-end
-if condition == 'is' and now ~= expected then return differs() end
-if condition == 'absent' and now then return differs() end
-if condition == 'plain' and now and not large and string.find(now, '^%s*{') then return {0, now} end
-if condition == 'large' and not large then return {0, now} end
-if since ~= '' then
-  local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
-  if #entries == tonumber(keep) then return differs() end
-  for _, entry in ipairs(entries) do
-    for i = 1, #entry[2], 2 do
-      if entry[2][i] == 'flag' and entry[2][i + 1] == flag then return differs() end
-    end
-  end
-end
-if operation == 'clear' and not now then return {2} end
-if operation == 'set' and not now and layout == 'hash' then
-  local fields = redis.call('HLEN', store)
-  if fields == tonumber(max) then return {3, tostring(fields)} end
-end
-if ended ~= '' then
-  local time = redis.call('TIME')
-  if time[1] * 1000 + time[2] / 1000 < tonumber(ended) then return {2} end
-end
-
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
-if revision > 9007199254740991 then return {5, last[1]} end
-local id = string.format('%.0f', revision)
-local entry = {'flag', flag}
-if large then entry[#entry + 1] = 'large'; entry[#entry + 1] = large
-elseif now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
-if operation == 'set' then entry[#entry + 1] = 'after'; entry[#entry + 1] = new end
-for i = 12, #ARGV do entry[#entry + 1] = ARGV[i] end
-
-local function put(value)
-  if layout == 'hash' then
-    if value then redis.call('HSET', store, flag, value) else redis.call('HDEL', store, flag) end
-  else
-    if value then redis.call('SET', store, value) else redis.call('DEL', store) end
-  end
-end
-put(operation == 'set' and new)
-local added = redis.pcall('XADD', log, 'MAXLEN', '~', keep, id .. '-0', unpack(entry))
-if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller') then
-  added = redis.pcall('XADD', log, 'MAXLEN', '~', keep, '*', unpack(entry))
-  if type(added) == 'string' then id = string.match(added, '^%d+') end
-end
-if type(added) == 'table' and added.err then
-  put(now)
-  return added
-end
-return {1, id}
-",
-    )
-});
-
-/// Moves the value of a flag to another name, byte by byte, with an entry in the log for each of
-/// the two. A value that is already stored under the new name is never replaced. If the two values
-/// are equal, as after a copy, only the old one is removed.
-static RENAME: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        r"
-local log = KEYS[3]
-local layout, old, new, mode, condition, expected, since, keep, max, most = unpack(ARGV, 1, 10)
-local function get(key, flag)
-  if layout == 'hash' then return redis.call('HGET', key, flag) else return redis.call('GET', key) end
-end
-local function put(key, flag, value)
-  if layout == 'hash' then
-    if value then redis.call('HSET', key, flag, value) else redis.call('HDEL', key, flag) end
-  else
-    if value then redis.call('SET', key, value) else redis.call('DEL', key) end
-  end
-end
-local value, there = get(KEYS[1], old), get(KEYS[2], new)
-local large = value and #value > tonumber(most) and tostring(#value)
-
-local function differs()
-  if large then return {4, large} end
-  return {0, value}
-end
-if condition == 'is' and value ~= expected then return differs() end
-if since ~= '' then
-  local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
-  if #entries == tonumber(keep) then return differs() end
-  for _, entry in ipairs(entries) do
-    for i = 1, #entry[2], 2 do
-      local flag = entry[2][i] == 'flag' and entry[2][i + 1]
-      if flag == old or flag == new then return differs() end
-    end
-  end
-end
-if not value or (mode == 'copy' and there == value) then return {2} end
-if there and (there ~= value or condition == 'is') then
-  if #there > tonumber(most) then return {4, tostring(#there)} end
-  return {0, there}
-end
-if mode == 'copy' and layout == 'hash' then
-  local fields = redis.call('HLEN', KEYS[1])
-  if fields >= tonumber(max) then return {3, tostring(fields)} end
-end
-
-local function entry_of(flag, other, name, ...)
-  local entry = {'flag', flag, other, name, ...}
-  for i = 11, #ARGV do entry[#entry + 1] = ARGV[i] end
-  return entry
-end
-local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
-if revision > 9007199254740990 then return {5, last[1]} end
-local added = {}
-local function undone(failure)
-  for _, id in ipairs(added) do redis.call('XDEL', log, id) end
-  put(KEYS[1], old, value)
-  put(KEYS[2], new, there)
-  return failure
-end
-local function add(entry)
-  local id = redis.pcall('XADD', log, 'MAXLEN', '~', keep, string.format('%.0f-0', revision), unpack(entry))
-  if #added == 0 and type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller') then
-    id = redis.pcall('XADD', log, 'MAXLEN', '~', keep, '*', unpack(entry))
-  end
-  if type(id) == 'table' and id.err then return id end
-  added[#added + 1] = id
-  revision = tonumber(string.match(id, '^%d+')) + 1
-end
-
-if not there then
-  put(KEYS[2], new, value)
-  local entry = large and entry_of(new, 'renamed_from', old) or entry_of(new, 'renamed_from', old, 'after', value)
-  local failure = add(entry)
-  if failure then return undone(failure) end
-end
-if mode == 'move' then
-  put(KEYS[1], old, false)
-  local entry = entry_of(old, 'renamed_to', new, large and 'large' or 'before', large or value)
-  local failure = add(entry)
-  if failure then return undone(failure) end
-end
-return {1, string.match(added[#added], '^%d+')}
-",
-    )
-});
 
 /// The minimum number of changes that the log keeps.
 const KEEP: usize = 10_000;
@@ -367,7 +201,8 @@ impl RedisHandle {
                 // Another writer was faster, which matters only to callers with an expected value.
                 Outcome::Differs(_) if Instant::now() >= deadline => {
                     return Err(Refusal::failed(format!(
-                        "others changed `{flag}` all the time for {PATIENCE:?}"
+                        "others changed `{flag}` all the time for {}",
+                        duration(PATIENCE)
                     )));
                 }
                 Outcome::Differs(now) if write.expected.is_none() => {
@@ -701,49 +536,43 @@ impl RedisHandle {
             let mut script = change.script().prepare_invoke();
             change.pass(&token, &self.settings, self.shared.now(), &mut script);
             connection.allowance.set(MOST_BYTES);
-            let answer: Result<(u8, Option<Vec<u8>>), _> =
-                script.invoke_async::<Vec<Value>>(&mut conn).await.and_then(outcome);
-            let error = match answer {
-                Ok((0, now)) => return Ok(Outcome::Differs(now)),
-                Ok((1, revision)) => return Ok(Outcome::Done(revision.and_then(number))),
-                Ok((3, fields)) => {
-                    let fields = fields.and_then(number).unwrap_or_default();
-                    let fields = usize::try_from(fields).unwrap_or(usize::MAX);
-                    let max = self.settings.max_fields;
-                    let full = RedisError::too_many(&connection.place, fields, max);
-                    return Err(Refusal::failed(full));
-                }
-                Ok((4, bytes)) => {
-                    let bytes = bytes.and_then(number).unwrap_or_default();
-                    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let error = match script.invoke_async(&mut conn).await {
+                Ok(Answer::Done(revision)) => return Ok(Outcome::Done(revision)),
+                Ok(Answer::Nothing) => return Ok(Outcome::Done(None)),
+                Ok(Answer::Differs(now)) => return Ok(Outcome::Differs(now)),
+                Ok(Answer::Large(bytes)) => {
                     let place = self.settings.layout.place(change.flag());
                     let problem = value::too_large(bytes);
                     return Err(Refusal::failed(format!(
                         "{place}: {problem}; clear it, then set it again"
                     )));
                 }
-                Ok((5, id)) => {
-                    let id = id.map(|id| String::from_utf8_lossy(&id).into_owned());
-                    let kind = RedisErrorKind::LogFull;
-                    let full = RedisError::new(kind, &connection.place, id);
+                Ok(Answer::Full(fields)) => {
+                    let max = self.settings.max_fields;
+                    let full = RedisError::too_many(&connection.place, fields, max);
                     return Err(Refusal::failed(full));
                 }
-                Ok(_) => return Ok(Outcome::Done(None)),
+                Ok(Answer::LogFull(last)) => {
+                    let kind = RedisErrorKind::LogFull;
+                    let full = RedisError::new(kind, &connection.place, last);
+                    return Err(Refusal::failed(full));
+                }
                 Err(error) => error,
             };
-            let told = connection.error(&error);
+            let error = connection.error(&error);
             self.disconnect(&connection).await;
-            let elsewhere = matches!(told.kind(), RedisErrorKind::Moved | RedisErrorKind::ReadOnly);
+            let elsewhere =
+                matches!(error.kind(), RedisErrorKind::Moved | RedisErrorKind::ReadOnly);
             if elsewhere && hops < HOPS {
                 // Nothing was changed: another node has the flags.
                 hops += 1;
                 continue;
             }
-            return match told.kind() {
+            return match error.kind() {
                 RedisErrorKind::ResponseTimeout | RedisErrorKind::Lost => {
-                    self.settle(&token, change.flag(), told).await
+                    self.settle(&token, change.flag(), error).await
                 }
-                _ => Err(Refusal::failed(told)),
+                _ => Err(Refusal::failed(error)),
             };
         }
     }
@@ -753,12 +582,12 @@ impl RedisHandle {
     /// A change that is not among the latest 64 of the flag is unconfirmed. It is never reported as
     /// not made: it may be older than these, it may still wait at the server, or the log may not be
     /// readable. So the bound costs certainty, and cannot give a wrong result.
-    async fn settle(&self, token: &str, flag: &str, told: RedisError) -> Result<Outcome, Refusal> {
+    async fn settle(&self, token: &str, flag: &str, error: RedisError) -> Result<Outcome, Refusal> {
         // Other writers may have changed the flag since.
         let logged = self.entries(Some(flag), 64).await.unwrap_or_default();
         match logged.iter().find(|logged| logged.token.as_deref() == Some(token)) {
             Some(logged) => Ok(Outcome::Done(Some(logged.revision))),
-            None => Err(Refusal::Unconfirmed(told.into())),
+            None => Err(Refusal::Unconfirmed(error.into())),
         }
     }
 
@@ -799,7 +628,7 @@ impl RedisHandle {
         let (mut done, mut failure) = (shared.done.subscribe(), shared.failure.subscribe());
         let count = shared.ask(flag);
         let lasts = |failure: &Option<RedisError>| {
-            failure.as_ref().is_some_and(|error| error.kind().needs_somebody())
+            failure.as_ref().is_some_and(|error| error.kind().needs_action())
         };
         let within = self.settings.timeouts.response;
         let wait = async {
@@ -855,9 +684,9 @@ impl RedisHandle {
                 Err(error) => error,
             };
             self.disconnect(&connection).await;
-            let told = connection.error(&error);
-            if told.kind() != RedisErrorKind::Moved || hops == HOPS {
-                return Err(told);
+            let error = connection.error(&error);
+            if error.kind() != RedisErrorKind::Moved || hops == HOPS {
+                return Err(error);
             }
             hops += 1;
         }
@@ -1032,16 +861,4 @@ fn stored_at(layout: &Layout, flag: &str) -> (&'static str, String) {
         Layout::Hash(key) => ("hash", key.clone()),
         Layout::Keys(prefix) => ("keys", format!("{prefix}:{flag}")),
     }
-}
-
-/// Returns the status of the script, with its value or revision.
-fn outcome(answer: Vec<Value>) -> RedisResult<(u8, Option<Vec<u8>>)> {
-    let mut answer = answer.into_iter();
-    let verdict = answer.next().unwrap_or(Value::Nil);
-    let rest = answer.next().unwrap_or(Value::Nil);
-    Ok((redis::from_redis_value(verdict)?, redis::from_redis_value(rest)?))
-}
-
-fn number(text: Vec<u8>) -> Option<u64> {
-    String::from_utf8(text).ok()?.parse().ok()
 }

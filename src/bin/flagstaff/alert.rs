@@ -161,8 +161,8 @@ mod tests {
         for url in
             ["htps://chat.example/token", "token", "http://", "http:///token", "file:///token"]
         {
-            let Failure::Told(told) = Webhook::parse(url).unwrap_err() else { unreachable!() };
-            assert!(!told.message.contains("token"), "{}", told.message);
+            let Failure::Report(report) = Webhook::parse(url).unwrap_err() else { unreachable!() };
+            assert!(!report.message.contains("token"), "{}", report.message);
         }
     }
 }

@@ -13,13 +13,13 @@ mod elsewhere;
 mod ending;
 mod entries;
 mod file;
+mod messages;
 mod reach;
 mod rehearsal;
 mod rehearse;
 mod report;
 mod side;
 mod stored;
-mod told;
 mod wait;
 mod wider;
 
@@ -43,7 +43,7 @@ pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     both::BothArgs,
     entries::{grown_from, store_now},
-    file::{Edit, edit, tell_of_environments},
+    file::{Edit, edit, warn_of_environments},
     rehearsal::Rehearsal,
     stored::Stored,
     wait::store,
@@ -273,7 +273,7 @@ pub(crate) async fn perform(
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
     act.begin(store_now(&flags));
-    told::refuse_unknown(session, redis, &flags, names, act).await?;
+    messages::refuse_unknown(session, redis, &flags, names, act).await?;
 
     let mut effects = Vec::new();
     for name in names {
@@ -293,11 +293,11 @@ pub(crate) async fn perform(
     for other in &others {
         output.preview(&other.text());
     }
-    tell_what_may_surprise(session, &flags, act, &effects);
-    told::tell_plain(session, args, &effects)?;
+    warn_of_surprises(session, &flags, act, &effects);
+    messages::check_plain(session, args, &effects)?;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
-        tell(session, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
+        report(session, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
         return Ok(ExitCode::Done);
     }
     let leave = match effects.iter().any(|effect| effect.writes) {
@@ -337,7 +337,7 @@ pub(crate) async fn perform(
                 };
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
-                    output.aside(told::way_back(place, redis, &name, names.len(), revision));
+                    output.aside(messages::way_back(place, redis, &name, names.len(), revision));
                 }
                 made.push((Effect { after, ..effect }, revision));
             }
@@ -349,10 +349,10 @@ pub(crate) async fn perform(
     }
     if let Some((effect, failure)) = failed {
         let unchanged: Vec<_> = [effect].into_iter().chain(left).collect();
-        told::tell_partly(output, &made, &unchanged);
+        messages::report_partial(output, &made, &unchanged);
         if !made.is_empty() {
             let made = made.iter().map(|(effect, revision)| (effect, *revision));
-            tell(session, redis, made, None, false)?;
+            report(session, redis, made, None, false)?;
         }
         return Err(failure);
     }
@@ -360,10 +360,10 @@ pub(crate) async fn perform(
     if output.is_json() {
         // Programs read one document, with the instances in it.
         let waited = args.finish(redis, latest, output).await;
-        tell(session, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
+        report(session, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
         return Ok(waited?.map_or(ExitCode::Done, |waited| waited.code()));
     }
-    tell(session, redis, made(), None, false)?;
+    report(session, redis, made(), None, false)?;
     let waited = args.finish(redis, latest, output).await?;
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
@@ -398,7 +398,7 @@ async fn refuse_what_was_not_shown(
 }
 
 /// Prints warnings and hints about effects of a change that users may not expect.
-fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effects: &[Effect]) {
+fn warn_of_surprises(session: &Session, flags: &Flags, act: &impl Act, effects: &[Effect]) {
     let Session { place, output } = session;
     for effect in effects {
         let flag = clean(&effect.flag);
@@ -418,7 +418,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
         {
             output.warning(warning);
         }
-        effect.tell_no_effect(output);
+        effect.warn_of_no_effect(output);
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);
         }
@@ -431,7 +431,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
 }
 
 /// Prints the flags as they are then, for programs with the store and what the instances have confirmed.
-fn tell<'a>(
+fn report<'a>(
     Session { place, output }: &Session,
     redis: &RedisHandle,
     effects: impl Iterator<Item = (&'a Effect, Option<u64>)>,

@@ -1,12 +1,7 @@
 //! The arguments that all commands share.
 
-use clap::{
-    Parser,
-    builder::{
-        Styles,
-        styling::{AnsiColor, Style},
-    },
-};
+use anstyle::{AnsiColor, Style};
+use clap::{Parser, builder::Styles};
 
 use crate::{
     commands::{self, Command},

@@ -7,7 +7,7 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Percentage, Snapshot,
+    Context, Snapshot,
     definition::{Serve, Weight},
     explain::{Check, DrawTrace, Explanation, Shown},
 };
@@ -15,7 +15,7 @@ use serde_json::json;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use crate::{
-    context,
+    context, number,
     plan::{Counting, MadeUp},
     text::clean,
 };
@@ -229,7 +229,7 @@ impl Shares<'_> {
     fn declared(&self, draw: &DrawTrace) -> Vec<(String, f64)> {
         match self {
             Self::Percentage => {
-                let share = part(draw.threshold);
+                let share = number::share(draw.threshold);
                 vec![("in".to_owned(), share), ("out".to_owned(), 1.0 - share)]
             }
             Self::Variants(weights) => {
@@ -336,11 +336,6 @@ impl Verdict {
             Self::TooFew => true,
         }
     }
-}
-
-/// A share from 0 to 1.
-fn part(percentage: Percentage) -> f64 {
-    f64::from(percentage.ten_thousandths()) / 1e6
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use crate::{paste, shown::shown_keys};
 pub(crate) enum Failure {
     /// The reader of the output closed the pipe, which is not an error.
     ClosedPipe,
-    Told(Told),
+    Report(Report),
 }
 
 /// An error for users: what is wrong, the causes, and what to do about it.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Report {
     pub(crate) code: ExitCode,
     /// The kind of the failure, whatever code a command ends with.
     pub(crate) kind: ExitCode,
@@ -35,7 +35,14 @@ pub(crate) struct Told {
 impl Failure {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self::Told(Told { code, kind: code, message, causes: Vec::new(), hint: None, redis: None })
+        Self::Report(Report {
+            code,
+            kind: code,
+            message,
+            causes: Vec::new(),
+            hint: None,
+            redis: None,
+        })
     }
 
     /// Called in a wrong way, or something that cannot be read.
@@ -54,10 +61,10 @@ impl Failure {
 
     /// Adds the causes of an error, without itself.
     fn because(mut self, error: &(dyn Error + 'static)) -> Self {
-        if let Self::Told(told) = &mut self {
+        if let Self::Report(report) = &mut self {
             let mut cause = error.source();
             while let Some(error) = cause {
-                told.causes.push(shown_keys(&error.to_string()));
+                report.causes.push(shown_keys(&error.to_string()));
                 cause = error.source();
             }
         }
@@ -66,24 +73,24 @@ impl Failure {
 
     /// Names the environment variable that it comes from.
     pub(crate) fn named_by(mut self, name: &str) -> Self {
-        if let Self::Told(told) = &mut self {
-            told.message = format!("environment variable `{name}`: {}", told.message);
+        if let Self::Report(report) = &mut self {
+            report.message = format!("environment variable `{name}`: {}", report.message);
         }
         self
     }
 
     /// Adds a cause.
     pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
-        if let Self::Told(told) = &mut self {
-            told.causes.push(cause.into());
+        if let Self::Report(report) = &mut self {
+            report.causes.push(cause.into());
         }
         self
     }
 
     /// Adds a hint about what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        if let Self::Told(told) = &mut self {
-            told.hint = Some(hint.into());
+        if let Self::Report(report) = &mut self {
+            report.hint = Some(hint.into());
         }
         self
     }
@@ -91,7 +98,7 @@ impl Failure {
     /// The kind of failure in Redis, if it is one.
     pub(crate) fn redis(&self) -> Option<RedisErrorKind> {
         match self {
-            Self::Told(told) => told.redis,
+            Self::Report(report) => report.redis,
             Self::ClosedPipe => None,
         }
     }
@@ -99,7 +106,7 @@ impl Failure {
     /// The message without its causes.
     pub(crate) fn message(&self) -> &str {
         match self {
-            Self::Told(told) => &told.message,
+            Self::Report(report) => &report.message,
             Self::ClosedPipe => "",
         }
     }
@@ -107,7 +114,7 @@ impl Failure {
     /// The message with its causes.
     pub(crate) fn text(&self) -> String {
         match self {
-            Self::Told(Told { message, causes, .. }) => {
+            Self::Report(Report { message, causes, .. }) => {
                 [slice::from_ref(message), causes].concat().join(": ")
             }
             Self::ClosedPipe => String::new(),
@@ -115,16 +122,16 @@ impl Failure {
     }
 
     pub(crate) fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Told(Told { code: ExitCode::Unreachable, .. }))
+        matches!(self, Self::Report(Report { code: ExitCode::Unreachable, .. }))
     }
 
     /// Changes the exit code to that of the Python command, which `flagstaff flags` keeps: 2 for a store
     /// that cannot be reached.
     pub(crate) fn like_python(mut self) -> Self {
-        if let Self::Told(told) = &mut self
-            && told.code == ExitCode::Unreachable
+        if let Self::Report(report) = &mut self
+            && report.code == ExitCode::Unreachable
         {
-            told.code = ExitCode::Usage;
+            report.code = ExitCode::Usage;
         }
         self
     }
@@ -148,8 +155,8 @@ fn code_of(error: &RedisError) -> ExitCode {
 impl From<&RedisError> for Failure {
     fn from(error: &RedisError) -> Self {
         let mut failure = Self::of(code_of(error), error);
-        if let Self::Told(told) = &mut failure {
-            told.redis = Some(error.kind());
+        if let Self::Report(report) = &mut failure {
+            report.redis = Some(error.kind());
         }
         failure
     }
@@ -185,10 +192,10 @@ fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
 /// cause alone would read as if nothing had been changed.
 fn stored(error: &(dyn Error + 'static), cause: &BackendError) -> Failure {
     let mut failure = Failure::of(ExitCode::Unreachable, error);
-    if let (Failure::Told(told), Failure::Told(of_cause)) =
+    if let (Failure::Report(report), Failure::Report(of_cause)) =
         (&mut failure, from_source(&**cause, ExitCode::Unreachable))
     {
-        (told.code, told.kind, told.redis) = (of_cause.code, of_cause.kind, of_cause.redis);
+        (report.code, report.kind, report.redis) = (of_cause.code, of_cause.kind, of_cause.redis);
     }
     failure.hint(format!(
         "the change stays; {} lists it, and {} undoes it",
@@ -263,11 +270,13 @@ mod tests {
             error: "the connection was lost".into(),
         };
 
-        let Failure::Told(told) = Failure::from(refusal) else { panic!("it is told") };
+        let Failure::Report(report) = Failure::from(refusal) else {
+            unreachable!("a refusal has a message")
+        };
 
-        assert_eq!(told.code, ExitCode::Unreachable);
-        assert_eq!(told.message, "the change is stored, but it is not in force here");
-        assert_eq!(told.causes, ["the connection was lost"]);
-        assert!(told.hint.is_some_and(|hint| hint.contains("the change stays")));
+        assert_eq!(report.code, ExitCode::Unreachable);
+        assert_eq!(report.message, "the change is stored, but it is not in force here");
+        assert_eq!(report.causes, ["the connection was lost"]);
+        assert!(report.hint.is_some_and(|hint| hint.contains("the change stays")));
     }
 }

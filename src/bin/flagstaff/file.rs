@@ -213,7 +213,7 @@ pub(crate) fn replace(
     text: &str,
 ) -> Result<(), Failure> {
     file.replace(text)?;
-    tell_written(session, leave, "wrote", file.path());
+    note_written(session, leave, "wrote", file.path());
     Ok(())
 }
 
@@ -242,11 +242,11 @@ pub(crate) fn create(
     text: &str,
 ) -> Result<(), Failure> {
     TextFile::create(path, text)?;
-    tell_written(session, leave, "created", path);
+    note_written(session, leave, "created", path);
     Ok(())
 }
 
-fn tell_written(session: &Session, leave: &Leave, verb: &str, path: &Path) {
+fn note_written(session: &Session, leave: &Leave, verb: &str, path: &Path) {
     let Session { place, output } = session;
     let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
     output.aside(format!("{verb} {}{}", place.with_file(path), reason.unwrap_or_default()));

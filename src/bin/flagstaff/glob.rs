@@ -2,7 +2,20 @@
 
 use globset::{Glob, GlobMatcher};
 
-/// A glob as ripgrep writes them: `*` is any text, `?` one byte, `[ab]` one of these, `{a,b}` either.
+use crate::text::clean;
+
+/// The notation of globs, for the help of commands that take them.
+macro_rules! notation {
+    () => {
+        "\
+Globs: `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}`
+either. A glob has to match the whole string. In a shell, it needs quotes."
+    };
+}
+
+pub(crate) use notation;
+
+/// A glob as ripgrep writes them, and as the operator `glob` reads them.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(GlobMatcher);
 
@@ -10,7 +23,8 @@ impl Pattern {
     /// Reads a glob; `None` if the text has nothing that makes it one.
     pub(crate) fn parse(text: &str) -> Option<Result<Self, String>> {
         text.contains(['*', '?', '[', '{']).then(|| {
-            let glob = Glob::new(text).map_err(|error| error.to_string())?;
+            let glob = Glob::new(text)
+                .map_err(|error| format!("`{}` is not a glob: {}", clean(text), error.kind()))?;
             Ok(Self(glob.compile_matcher()))
         })
     }
@@ -32,8 +46,7 @@ impl Wanted {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match Pattern::parse(text) {
             None => Ok(Self::Exactly(text.to_owned())),
-            Some(Ok(pattern)) => Ok(Self::Like(pattern)),
-            Some(Err(problem)) => Err(format!("`{text}` is not a glob: {problem}")),
+            Some(pattern) => pattern.map(Self::Like),
         }
     }
 
@@ -53,6 +66,11 @@ impl PartialEq for Pattern {
 
 #[cfg(test)]
 mod tests {
+    use flagstaff::{
+        Context, Definition, Flags, Memory, Percentage,
+        definition::{Condition, Operator, Rule, Serve},
+    };
+
     use super::*;
 
     fn matches(pattern: &str, name: &str) -> bool {
@@ -68,10 +86,14 @@ mod tests {
             ("?b?", "abc"),
             ("[ab]_new", "b_new"),
             ("{old,new}_*", "new_checkout"),
+            // A letter beyond ASCII has several bytes.
+            ("gr??e", "grße"),
         ] {
             assert!(matches(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("a*c", "abb"), ("b*", "abc"), ("*b", "abc"), ("?", "ab")] {
+        for (pattern, name) in
+            [("a*c", "abb"), ("b*", "abc"), ("*b", "abc"), ("?", "ab"), ("gr?e", "grße")]
+        {
             assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
@@ -80,5 +102,31 @@ mod tests {
     fn a_plain_name_is_not_a_glob_and_an_incomplete_glob_is_an_error() {
         assert!(Pattern::parse("new_checkout").is_none());
         assert!(Pattern::parse("new_[a").unwrap().is_err());
+        assert_eq!(
+            Wanted::parse("new_[a").unwrap_err(),
+            Pattern::parse("new_[a").unwrap().unwrap_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_operator_glob_and_the_command_read_a_glob_alike() {
+        let texts = ["", "abc", "a/b/c", "b_new", "old_a", "grße", "gr?e"];
+        for pattern in ["*", "a*c", "a/**/c", "?b?", "[ab]*", "[!a]*", "{old,b}_*", "gr?e", "gr??e"]
+        {
+            let globbed = Condition::compare("text", Operator::Glob, pattern).unwrap();
+            let rule = Rule::new(globbed, Serve::On);
+            let flag = Definition::new().percentage(Percentage::ZERO).rules([rule]);
+            let start = Flags::builder().source(Memory::new().with("a", flag)).start();
+            let flags = start.await.unwrap();
+
+            for text in texts {
+                let context = Context::anonymous().attribute("text", text);
+                assert_eq!(
+                    flags.is_enabled("a", &context),
+                    matches(pattern, text),
+                    "{pattern} {text}"
+                );
+            }
+        }
     }
 }

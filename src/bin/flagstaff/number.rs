@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, str::FromStr};
 
+use flagstaff::Percentage;
+
 use crate::paste;
 
 /// A revision of the log.
@@ -10,6 +12,16 @@ pub(crate) fn revision(text: &str) -> Result<u64, String> {
         let history = paste::command("history", "");
         format!("expected the number of a revision, such as 42; {history} lists them")
     })
+}
+
+/// A percentage as a number from 0 to 100.
+pub(crate) fn percent(percentage: Percentage) -> f64 {
+    f64::from(percentage.ten_thousandths()) / 10_000.0
+}
+
+/// A percentage as a share from 0 to 1.
+pub(crate) fn share(percentage: Percentage) -> f64 {
+    f64::from(percentage.ten_thousandths()) / 1e6
 }
 
 /// The largest number of things.

@@ -14,7 +14,7 @@ use flagstaff::{cli::ExitCode, definition::Diagnostics, text::Untrusted};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    failure::{Failure, Told},
+    failure::{Failure, Report},
     style::{ERROR, HINT, WARNING, painted},
     table, variable,
 };
@@ -331,7 +331,7 @@ impl Output {
 
     /// Prints the error of a command, and returns the exit code of the process.
     pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
-        let Failure::Told(Told { code, kind, message, causes, hint, .. }) = failure else {
+        let Failure::Report(Report { code, kind, message, causes, hint, .. }) = failure else {
             return ExitCode::Done;
         };
         if self.is_json() {

@@ -337,7 +337,7 @@ impl Place {
     }
 
     /// Warns that the declared flags are missing, unless `--no-file` is given.
-    fn tell_without_file(&self, output: &Output) {
+    fn note_without_file(&self, output: &Output) {
         if self.lacks_file() {
             output.warning(
                 "there is no flags.toml here or in a directory above, so declared flags are ignored: name it with `--file`, or use `--no-file` if there is none",
@@ -516,7 +516,7 @@ impl Place {
     }
 
     /// Warns if instances run another flag file than the one at hand, so that they may answer differently.
-    pub(crate) async fn tell_other_files(&self, output: &Output) {
+    pub(crate) async fn warn_of_other_files(&self, output: &Output) {
         let Ok(Some(redis)) = self.redis() else { return };
         let Ok(Some(file)) = self.file() else { return };
         // It is beside the answer, which does not fail because of it.
@@ -745,15 +745,15 @@ impl Place {
         output: &Output,
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
-        self.tell_without_store(output);
+        self.note_without_store(output);
         let flags = self.flags_in_silence(output, at).await?;
-        self.tell_without_file(output);
+        self.note_without_file(output);
         Ok(flags)
     }
 
     /// Prints a note that overrides do not count, unless an option is there for that. Only terminals get
     /// the note: a script would print it at every run.
-    pub(crate) fn tell_without_store(&self, output: &Output) {
+    pub(crate) fn note_without_store(&self, output: &Output) {
         if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
                 "note: no store is named (--redis or REDIS_URL), so overrides are ignored; --no-redis silences this note",
@@ -775,7 +775,7 @@ impl Place {
             None => builder,
         };
         let flags = self.start(builder).await?;
-        tell_failures(&flags, output);
+        warn_of_failures(&flags, output);
         Ok(flags)
     }
 
@@ -806,8 +806,8 @@ impl Place {
                 self.stack(Some(single), declared())?.start().await?
             }
         };
-        self.tell_without_file(output);
-        tell_failures(&flags, output);
+        self.note_without_file(output);
+        warn_of_failures(&flags, output);
         Ok(flags)
     }
 
@@ -878,7 +878,7 @@ impl Place {
         }
         let flags = self.start(self.sources(files.iter().map(Once::file))?).await?;
         // Their values mean something else beside the file, so warnings about them would be wrong.
-        tell_failing_sources(&flags, output);
+        warn_of_failing_sources(&flags, output);
         Ok(Some(flags))
     }
 
@@ -1027,13 +1027,13 @@ pub(crate) fn has(files: &[PathBuf], path: &Path) -> bool {
 }
 
 /// Prints the errors of sources, and the warnings about their values.
-fn tell_failures(flags: &Flags, output: &Output) {
-    tell_failing_sources(flags, output);
-    tell_warnings(flags, output);
+fn warn_of_failures(flags: &Flags, output: &Output) {
+    warn_of_failing_sources(flags, output);
+    print_warnings(flags, output);
 }
 
 /// Prints the errors of sources, such as overrides that cannot be read.
-fn tell_failing_sources(flags: &Flags, output: &Output) {
+fn warn_of_failing_sources(flags: &Flags, output: &Output) {
     let failing =
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
     for error in failing.filter_map(|source| source.last_error) {
@@ -1042,12 +1042,12 @@ fn tell_failing_sources(flags: &Flags, output: &Output) {
 }
 
 /// Warns of values that have another effect than their writers may expect.
-fn tell_warnings(flags: &Flags, output: &Output) {
-    output.warnings(flags.warnings().iter().map(told));
+fn print_warnings(flags: &Flags, output: &Output) {
+    output.warnings(flags.warnings().iter().map(warning_text));
 }
 
 /// The line on a value that has another effect than its writer may expect.
-pub(crate) fn told(warning: &Warning) -> String {
+pub(crate) fn warning_text(warning: &Warning) -> String {
     let Warning { source, flag, message, .. } = warning;
     let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
     let place = place.unwrap_or_default();
@@ -1099,7 +1099,7 @@ fn usable(file: Declared, at: Option<SystemTime>, output: &Output) -> Result<Dec
             .hint("a service would start with no flags of this file"));
     }
     if has_errors(&file.parsed) {
-        tell_left_out(&file.path.to_string_lossy(), &file.parsed, output);
+        warn_of_left_out(&file.path.to_string_lossy(), &file.parsed, output);
     }
     Ok(file)
 }
@@ -1110,7 +1110,7 @@ pub(crate) fn has_errors(file: &FlagsFile) -> bool {
 }
 
 /// Prints the flags of a file that do not count.
-pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
+pub(crate) fn warn_of_left_out(name: &str, file: &FlagsFile, output: &Output) {
     let place = |flag: &str| {
         first_mistake(file, flag).map(|mistake| format!(" (line {})", mistake.location.line))
     };

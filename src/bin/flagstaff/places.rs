@@ -73,7 +73,7 @@ impl Chosen {
         let text = match reading::read(&path) {
             Ok(text) => text,
             Err(failure) if is_enough => {
-                tell_in_doubt(&shown, &failure.text(), output);
+                warn_in_doubt(&shown, &failure.text(), output);
                 return Ok(Self { is_in_doubt: true, ..Self::default() });
             }
             Err(failure) => return Err(failure.hint(HINT)),
@@ -85,10 +85,10 @@ impl Chosen {
             return Err(reading::mistakes(&shown, &mistakes, output).hint(HINT));
         }
         if is_in_doubt {
-            tell_in_doubt(&shown, &mistakes.summary(), output);
+            warn_in_doubt(&shown, &mistakes.summary(), output);
         }
         if !is_in_doubt {
-            tell_elsewhere(&places.diagnostics_elsewhere(name), output);
+            warn_elsewhere(&places.diagnostics_elsewhere(name), output);
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let guards = guards(&places, &shown, name, &directory);
@@ -100,7 +100,7 @@ impl Chosen {
                 match resolve(&rest, name) {
                     Ok(rest) => (rest, Some(unset)),
                     Err(unset) if is_enough => {
-                        tell_in_doubt(&shown, &unset.summary(), output);
+                        warn_in_doubt(&shown, &unset.summary(), output);
                         is_in_doubt = true;
                         (Some(places.readable(name, variable::value)), None)
                     }
@@ -182,7 +182,7 @@ const HINT: &str = "a command without `--at` whose options name the file and the
                     `--file` or `--no-file`, and `--redis` or `--no-redis`";
 
 /// Warns of mistakes of other places, once: `diff` chooses two places.
-fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
+fn warn_elsewhere(mistakes: &Diagnostics, output: &Output) {
     static TOLD: Once = Once::new();
 
     if mistakes.has_errors() {
@@ -193,7 +193,7 @@ fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
 }
 
 /// Warns of mistakes that do not stop the command.
-fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
+fn warn_in_doubt(shown: &str, why: &str, output: &Output) {
     output.warning(format!(
         "`{}` cannot be used, so a change needs a confirmation as in a protected place: {why}",
         clean(shown)

@@ -60,7 +60,7 @@ mod tests {
 
     fn refusal(patch: &Definition, merged: &Definition) -> Option<String> {
         match refuse("a", patch, Some(merged)) {
-            Err(Failure::Told(told)) => Some(told.message),
+            Err(Failure::Report(report)) => Some(report.message),
             _ => None,
         }
     }

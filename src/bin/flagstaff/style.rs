@@ -2,8 +2,7 @@
 
 use std::fmt::Display;
 
-use clap::builder::styling::{AnsiColor, Style};
-use comfy_table::Color;
+use anstyle::{AnsiColor, Style};
 use flagstaff::{answer::FlagState, text::Untrusted};
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -64,15 +63,15 @@ pub(crate) fn painted(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The colour of a cell below a heading, if it is a state.
-pub(crate) fn of_cell(heading: &str, text: &str) -> Option<Color> {
+/// The style of a cell below a heading, if it is a state.
+pub(crate) fn of_cell(heading: &str, text: &str) -> Option<Style> {
     if !STATES.contains(&heading) {
         return None;
     }
     match text {
-        "on" | "ready" | "true" => Some(Color::DarkGreen),
-        "off" | "behind" | "false" | "expired" | "unknown" => Some(Color::DarkRed),
-        _ if text.contains('%') => Some(Color::DarkYellow),
+        "on" | "ready" | "true" => Some(ON),
+        "off" | "behind" | "false" | "expired" | "unknown" => Some(OFF),
+        _ if text.contains('%') => Some(PARTIAL),
         _ => None,
     }
 }

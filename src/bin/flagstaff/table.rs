@@ -1,6 +1,7 @@
 //! Tables for people: columns without a grid, in which no word is ever broken.
 
-use comfy_table::{Attribute, Cell, ColumnConstraint, Table, Width, presets};
+use anstyle::Ansi256Color;
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, Table, Width, presets};
 
 use crate::{
     style::{self, HEADER, painted},
@@ -46,7 +47,7 @@ fn laid_out(columns: Option<&[&str]>, rows: &[Vec<String>], room: Option<u16>) -
         let cell = |(index, content): (usize, &String)| {
             let heading = columns.and_then(|columns| columns.get(index)).copied().unwrap_or("");
             let cell = Cell::new(text(content));
-            match style::of_cell(heading, content) {
+            match style::of_cell(heading, content).and_then(color) {
                 Some(color) => cell.fg(color),
                 None => cell,
             }
@@ -73,6 +74,15 @@ fn laid_out(columns: Option<&[&str]>, rows: &[Vec<String>], room: Option<u16>) -
         lines.push('\n');
     }
     Some(lines)
+}
+
+/// Returns the colour of a style, in the table's own type.
+fn color(style: anstyle::Style) -> Option<Color> {
+    Some(match style.get_fg_color()? {
+        anstyle::Color::Ansi(color) => Color::AnsiValue(Ansi256Color::from(color).index()),
+        anstyle::Color::Ansi256(color) => Color::AnsiValue(color.index()),
+        anstyle::Color::Rgb(anstyle::RgbColor(r, g, b)) => Color::Rgb { r, g, b },
+    })
 }
 
 fn total(widths: &[u16]) -> usize {

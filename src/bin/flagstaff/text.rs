@@ -1,6 +1,8 @@
 //! Strings for people.
 
 use flagstaff::text::Untrusted;
+/// Returns a number with its noun: `1 flag`, `2 flags`.
+pub(crate) use flagstaff::text::count;
 /// Escapes every character that would break a line, a column or a terminal.
 pub(crate) use flagstaff::text::line as clean;
 use serde_json::error::Category;
@@ -26,14 +28,6 @@ pub(crate) fn word(flag: &str) -> String {
 /// Quotes the value of an option for a command that people paste into a shell.
 pub(crate) fn shell(value: &str) -> String {
     Untrusted::new(value).shell().into_owned()
-}
-
-/// `1 flag`, `2 flags`
-pub(crate) fn count(number: usize, thing: &str) -> String {
-    match number {
-        1 => format!("1 {thing}"),
-        _ => format!("{number} {thing}s"),
-    }
 }
 
 /// The verb behind a count: `1 flag is`, `2 flags are`.

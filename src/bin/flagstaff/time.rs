@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use flagstaff::text::count;
+/// An instant as people read it, also in the command's JSON: RFC 3339 in UTC, to the second.
+pub(crate) use flagstaff::text::instant as rfc3339;
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
 
 /// An instant: RFC 3339, a day (its start in UTC), `now`, or so long from now: `+2h`, `-7d`.
@@ -18,11 +21,11 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
         return now.checked_sub(duration(ago)?).ok_or_else(far);
     }
     if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant.into());
+        return instant.try_into().map_err(|_| far());
     }
     let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-21".len());
-    let day = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    day.map(|day| day.timestamp().into()).ok_or_else(|| {
+    let day = day.and_then(|day| day.to_zoned_datetime(TimeZone::UTC).ok());
+    day.and_then(|day| day.timestamp().try_into().ok()).ok_or_else(|| {
         "expected an instant such as `2026-11-21T09:00:00Z`, a day such as `2026-11-21`, or a time from now such as `+2h`"
             .to_owned()
     })
@@ -63,14 +66,6 @@ pub(crate) fn whole_second(instant: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// As RFC 3339 has it, in UTC, to the second.
-pub(crate) fn rfc3339(instant: SystemTime) -> String {
-    match Timestamp::try_from(instant) {
-        Ok(instant) => instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        Err(_) => "beyond the calendar".to_owned(),
-    }
-}
-
 /// The day in UTC, if the instant is its start, and else with the time.
 pub(crate) fn date(instant: SystemTime) -> String {
     let text = rfc3339(instant);
@@ -95,8 +90,5 @@ pub(crate) fn long(duration: Duration) -> String {
         3_600..172_800 => (seconds / 3_600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    match number {
-        1 => format!("1 {unit}"),
-        _ => format!("{number} {unit}s"),
-    }
+    count(usize::try_from(number).unwrap_or(usize::MAX), unit)
 }

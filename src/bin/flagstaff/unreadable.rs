@@ -36,7 +36,7 @@ pub(crate) fn refuse_answer(flags: &Flags, name: &str) -> Result<(), Failure> {
 
 /// Prints an error for each of these flags whose stored value cannot be read. Returns the exit code of a list that
 /// may be wrong because of it.
-pub(crate) fn tell(
+pub(crate) fn report(
     flags: &Flags,
     names: impl IntoIterator<Item = String>,
     output: &Output,
@@ -51,10 +51,10 @@ pub(crate) fn tell(
 }
 
 /// Prints an error for each flag whose stored value cannot be read.
-pub(crate) fn tell_all(flags: &Flags, output: &Output) -> Option<ExitCode> {
+pub(crate) fn report_all(flags: &Flags, output: &Output) -> Option<ExitCode> {
     let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
     let names: Vec<_> = snapshot.all(&anonymous).map(|(name, _)| name.to_owned()).collect();
-    tell(flags, names, output)
+    report(flags, names, output)
 }
 
 /// The flags whose answers are not known, and why.

@@ -1,5 +1,6 @@
 //! The convention for names.
 
+use heck::ToSnakeCase;
 use regex::Regex;
 
 use super::file::{File, Found};
@@ -58,7 +59,7 @@ fn unusual(what: &str, key: &Key<'_>, names: &Names) -> Diagnostic {
         ),
     };
     let problem = Diagnostic::new(Code::UnusualName, key.span(), message).label(label);
-    let better = Some(snake_case(name)).filter(|better| names.admit(better));
+    let better = Some(name.to_snake_case()).filter(|better| names.admit(better));
     match better {
         Some(better) => problem.help(format!("in snake_case it is `{better}`")),
         None => problem,
@@ -70,23 +71,6 @@ fn is_snake_case(name: &str) -> bool {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(is_word)
-}
-
-/// Converts a name to snake_case, as far as possible.
-fn snake_case(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    let mut before = '_';
-    for c in name.chars() {
-        let begins = c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit());
-        if !snake.is_empty() && !snake.ends_with('_') && (begins || !c.is_alphanumeric()) {
-            snake.push('_');
-        }
-        if c.is_alphanumeric() {
-            snake.extend(c.to_lowercase());
-        }
-        before = c;
-    }
-    snake.trim_end_matches('_').to_owned()
 }
 
 #[cfg(test)]
@@ -114,7 +98,7 @@ mod tests {
             ("HTTP2", "http2"),
             ("__a__b", "a_b"),
         ] {
-            assert_eq!(snake_case(name), snake);
+            assert_eq!(name.to_snake_case(), snake);
         }
     }
 

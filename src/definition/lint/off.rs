@@ -4,6 +4,7 @@ use super::file::{File, Found};
 use crate::{
     definition::{Code, Diagnostic, FlagsFile},
     model::{Field, Value, Variants},
+    text::Untrusted,
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -33,8 +34,9 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             Diagnostic::new(Code::OffWithoutVariant, flag.key.span(), message)
                 .label("callers get their own defaults while the flag is off")
                 .help(format!(
-                    "name the variant, such as `off = {first:?}`, or write `off = \"default\"` if callers \
-                     should get their defaults"
+                    "name the variant, such as `off = {}`, or write `off = \"default\"` if callers \
+                     should get their defaults",
+                    Untrusted::new(first).toml()
                 ))
                 .flag(name),
         );

@@ -128,7 +128,7 @@ pub struct SourceTrace {
     pub source: &'static str,
     /// The entry of the source, if there is one and it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub says: Option<Said>,
+    pub says: Option<EntryTrace>,
     /// The reason why the stored value cannot be read. Then `says` is the last good entry, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -147,7 +147,7 @@ pub struct SourceTrace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub enum Said {
+pub enum EntryTrace {
     /// Forced on or off.
     Forced(bool),
     /// A forced string: the name of a variant, or else off.
@@ -157,7 +157,7 @@ pub enum Said {
     Settings(Vec<Field>),
 }
 
-impl From<&Entry> for Said {
+impl From<&Entry> for EntryTrace {
     fn from(entry: &Entry) -> Self {
         match entry {
             Entry::Forced(on) => Self::Forced(*on),

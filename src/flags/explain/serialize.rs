@@ -10,7 +10,8 @@ use serde::{
 use super::{Check, ConditionTrace, FlagTrace, RequirementTrace, Shown, Step};
 use crate::{
     backend::Provenance,
-    model::{Case, Field, Progress, RequiredState, rfc3339},
+    model::{Case, Field, Progress, RequiredState},
+    text::exact_instant,
 };
 
 /// Serializes as `{"value": …}`, `{"missing": true}` or `{"redacted": true}`.
@@ -165,7 +166,7 @@ struct RolloutMembers {
 impl RolloutMembers {
     fn of(progress: &Progress) -> Self {
         let &Progress { stage, stages, status, since, due, .. } = progress;
-        let (since, due) = (since.map(rfc3339), due.map(rfc3339));
+        let (since, due) = (since.map(exact_instant), due.map(exact_instant));
         Self { stage, stages, status: status.as_str(), since, due }
     }
 }
@@ -199,7 +200,7 @@ pub(super) fn provenance<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut members = serializer.serialize_map(None)?;
     if let Some(Provenance { author, reason, at, expires_at, forced_until }) = provenance {
-        let instant = |time: &Option<SystemTime>| time.map(rfc3339);
+        let instant = |time: &Option<SystemTime>| time.map(exact_instant);
         some(&mut members, "by", author.as_ref())?;
         some(&mut members, "reason", reason.as_ref())?;
         some(&mut members, "at", instant(at))?;

@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::SignedDuration;
-
 use super::Shown;
 use crate::model::{
     Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
-    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, rfc3339, row, settings,
+    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
 };
+use crate::text::{count, duration, instant};
 
 /// Returns a summary of a field; `None` if the definition does not set it.
 pub(super) fn of(definition: &Definition, field: Field) -> Option<String> {
@@ -37,7 +36,7 @@ fn summarize<R: Row<Type: Summary>>(definition: &Definition) -> Option<String> {
     let value = R::of(definition).value()?;
     Some(match R::FIELD.roles().noun {
         // Lists of names are only counted: they are long, and contain personal data.
-        Some(noun) => counted(definition.entries(R::FIELD), noun),
+        Some(noun) => count(definition.entries(R::FIELD), noun),
         None => value.summary(),
     })
 }
@@ -69,13 +68,13 @@ impl Summary for Vec<String> {
 
 impl Summary for SystemTime {
     fn summary(&self) -> String {
-        rfc3339(*self)
+        instant(*self)
     }
 }
 
 impl Summary for Duration {
     fn summary(&self) -> String {
-        format!("{:#}", SignedDuration::try_from(*self).unwrap_or(SignedDuration::MAX))
+        duration(*self)
     }
 }
 
@@ -92,21 +91,21 @@ impl Summary for Vec<Prerequisite> {
 
 impl Summary for Rules {
     fn summary(&self) -> String {
-        counted(self.len(), "rule")
+        count(self.len(), "rule")
     }
 }
 
 impl Summary for Rollout {
     fn summary(&self) -> String {
-        let mut text = counted(self.steps().len(), "stage");
+        let mut text = count(self.steps().len(), "stage");
         if let Some(start) = self.start.value() {
-            text += &format!(", starts {}", rfc3339(*start));
+            text += &format!(", starts {}", instant(*start));
         }
         if let Some(stage) = self.stage.value() {
             text += &format!(", put into stage {stage}");
         }
         if let Some(paused) = self.paused_at.value() {
-            text += &format!(", paused at {}", rfc3339(*paused));
+            text += &format!(", paused at {}", instant(*paused));
         }
         text
     }
@@ -114,8 +113,8 @@ impl Summary for Rollout {
 
 impl Summary for Active {
     fn summary(&self) -> String {
-        let from = self.from.value().map(|from| format!("from {}", rfc3339(*from)));
-        let until = self.until.value().map(|until| format!("until {}", rfc3339(*until)));
+        let from = self.from.value().map(|from| format!("from {}", instant(*from)));
+        let until = self.until.value().map(|until| format!("until {}", instant(*until)));
         from.into_iter().chain(until).collect::<Vec<_>>().join(" ")
     }
 }
@@ -141,9 +140,4 @@ impl Summary for Metadata {
         let facts = self.iter().map(|(name, value)| format!("{name} = {value}"));
         facts.collect::<Vec<_>>().join(", ")
     }
-}
-
-/// Returns `1 rule` or `2 rules`.
-pub(super) fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -3,15 +3,13 @@
 use std::fmt::{self, Write};
 
 use super::{
-    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, FlagTrace, Outcome,
-    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step, summary::counted,
+    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, EntryTrace, Explanation, FlagTrace,
+    Outcome, RequirementTrace, RuleTrace, SettingTrace, Shown, SourceTrace, Step,
 };
 use crate::{
     backend::Provenance,
-    model::{
-        Answer, Case, Cause, Field, Operator, Percentage, RequiredState, Serve, Value, rfc3339,
-    },
-    text::line,
+    model::{Answer, Case, Cause, Field, Operator, Percentage, RequiredState, Serve, Value},
+    text::{count, instant, line},
 };
 
 /// The maximum number of lines for a rule: conditions may have thousands of comparisons.
@@ -171,9 +169,9 @@ fn said_by(provenance: &Provenance) -> Vec<String> {
     let Provenance { author, reason, at, expires_at, forced_until } = provenance;
     let text = |text: &str| Short(&Value::from(text)).to_string();
     let by = author.as_deref().map(|author| format!("by {}", text(author)));
-    let at = at.map(|at| format!("at {}", rfc3339(at)));
-    let until = expires_at.map(|until| format!("until {}", rfc3339(until)));
-    let forced = forced_until.map(|until| format!("forced until {}", rfc3339(until)));
+    let at = at.map(|at| format!("at {}", instant(at)));
+    let until = expires_at.map(|until| format!("until {}", instant(until)));
+    let forced = forced_until.map(|until| format!("forced until {}", instant(until)));
     let first: Vec<_> = by.into_iter().chain(at).chain(forced).chain(until).collect();
     let why = reason.as_deref().map(|reason| format!("because {}", text(reason)));
     let lines = [first.join(" "), why.unwrap_or_default()];
@@ -291,12 +289,12 @@ impl fmt::Display for Check {
                     _ => "user",
                 };
                 match found {
-                    None => write!(f, "not on the list ({})", counted(*names, noun)),
-                    Some(found) => write!(f, "{found} is on the list ({})", counted(*names, noun)),
+                    None => write!(f, "not on the list ({})", count(*names, noun)),
+                    Some(found) => write!(f, "{found} is on the list ({})", count(*names, noun)),
                 }
             }
             Self::Rules(rules) => match rules.iter().find(|rule| rule.matches == Some(true)) {
-                None => write!(f, "{}, none matches", counted(rules.len(), "rule")),
+                None => write!(f, "{}, none matches", count(rules.len(), "rule")),
                 Some(rule) => write!(f, "{} matches", rule.title()),
             },
             Self::Percentage { percentage, rollout, draw } => {
@@ -573,7 +571,7 @@ impl fmt::Display for ComparisonTrace {
 }
 
 /// Writes `on for all users` or `percentage, owner`.
-impl fmt::Display for Said {
+impl fmt::Display for EntryTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forced(true) => f.write_str("on for all users"),

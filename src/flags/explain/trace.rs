@@ -3,8 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    ArmTrace, Asker, Check, DrawTrace, Explanation, NearMiss, Outcome, RequirementTrace, RuleTrace,
-    Said, SettingTrace, Shown, SourceTrace, Step,
+    ArmTrace, Asker, Check, DrawTrace, EntryTrace, Explanation, NearMiss, Outcome,
+    RequirementTrace, RuleTrace, SettingTrace, Shown, SourceTrace, Step,
     condition::{Distance, Tracer},
     record::{Record, Required},
     summary,
@@ -139,12 +139,12 @@ fn looked_up(verdict: &Verdict) -> Option<Resolved> {
 }
 
 /// Returns the entry of the source that decided, if it is a forced value and alone decided for all users.
-fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s Said> {
+fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s EntryTrace> {
     let Decision { cause, source, .. } = verdict.decision;
     let is_for_everybody =
         verdict.ground == Ground::Open || cause.setting() == Some(Field::Enabled);
     let said = sources.get(usize::from(source))?.says.as_ref()?;
-    (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
+    (is_for_everybody && !matches!(said, EntryTrace::Settings(_))).then_some(said)
 }
 
 /// Returns the reason of a flag that is off because a source has something for it that cannot be read.
@@ -200,7 +200,7 @@ impl<'a> Sources<'a> {
             SourceTrace {
                 source: source.name,
                 place,
-                says: says.as_ref().map(Said::from),
+                says: says.as_ref().map(EntryTrace::from),
                 problem,
                 warning: stack
                     .warning(self.key, source.position as SourceId)

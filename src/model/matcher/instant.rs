@@ -30,7 +30,7 @@ impl Instant {
 
 fn start_of_day(text: &str) -> Option<Timestamp> {
     let date: Date = text.parse().ok()?;
-    Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    Some(date.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{
     proxy::{Mode, Proxy},
     server::{Server, patient},
+    subject::over,
 };
 use crate::{
     http::{answer, get},
@@ -155,8 +156,7 @@ async fn instances_report_the_definition_below_an_override() {
     let one = redis(&server, "one");
     let declared = || Definition::new().owner("web");
     let below = Memory::new().with("beta", declared());
-    let _flags =
-        Flags::builder().source(one.clone()).source(below).max_wait(BOUND).start().await.unwrap();
+    let _flags = over(one.clone(), below).await;
 
     let fleet = fleet(&one, 1).await;
 
@@ -176,8 +176,7 @@ async fn an_instance_reports_that_it_rejects_its_file() {
     std::fs::write(&path, text).unwrap();
     let file = File::open(&path).unwrap();
     let one = redis(&server, "one");
-    let _flags =
-        Flags::builder().source(one.clone()).source(file).max_wait(BOUND).start().await.unwrap();
+    let _flags = over(one.clone(), file).await;
 
     let fleet = fleet_with(&one, 1, |instance| instance.file.is_some()).await;
 
@@ -237,15 +236,7 @@ async fn two_files_split_the_fleet() {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         let file = File::open(&path).unwrap();
-        all.push(
-            Flags::builder()
-                .source(redis(&server, name))
-                .source(file)
-                .max_wait(BOUND)
-                .start()
-                .await
-                .unwrap(),
-        );
+        all.push(over(redis(&server, name), file).await);
     }
 
     // An instance that announces itself before its file is read reports the file with the next heartbeat.
@@ -273,8 +264,7 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let kept = directory.path().join("overrides.json");
     let below = || Memory::new().with("beta", false);
     let first = configured(&server, "one").keep_at(&kept);
-    let first =
-        Flags::builder().source(first).source(below()).max_wait(BOUND).start().await.unwrap();
+    let first = over(first, below()).await;
     first.enable("beta").await.unwrap();
     is_kept("beta", &kept).await;
     first.shutdown().await;
@@ -399,13 +389,7 @@ async fn evaluated_flags_are_reported_to_the_store() {
         .with("listed", true)
         .with("required", true)
         .with("requiring", Definition::new().requires(["required"]));
-    let flags = Flags::builder()
-        .source(one.clone())
-        .source(declared)
-        .max_wait(BOUND)
-        .start()
-        .await
-        .unwrap();
+    let flags = over(one.clone(), declared).await;
     let nobody = Context::anonymous();
     let usage = || async {
         // Instances report a seen change at once, and their usage along with it.

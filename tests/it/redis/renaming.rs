@@ -1,7 +1,7 @@
 //! Overrides that are moved when their flag is renamed.
 
 use flagstaff::{
-    Context, Flags, Memory,
+    Context, Memory,
     source::{
         OldOverride::{self, Keep, Remove},
         RedisHandle, WritableBackend,
@@ -9,8 +9,10 @@ use flagstaff::{
     write::{LogEntry, Refusal},
 };
 
-use super::server::{Server, patient};
-use crate::support::BOUND;
+use super::{
+    server::{Server, patient},
+    subject::over,
+};
 
 /// A layout, with functions that open it, and that read and store the value of a flag.
 struct Layout {
@@ -74,13 +76,7 @@ async fn a_moved_override_is_in_force_under_its_new_name_when_the_move_returns()
         server.cli(&["ACL", "SETUSER", "default", "-client|tracking"]);
         let redis = open(&server);
         let declared = Memory::new().with("old", false).with("new", false);
-        let flags = Flags::builder()
-            .source(redis.clone())
-            .source(declared)
-            .max_wait(BOUND)
-            .start()
-            .await
-            .unwrap();
+        let flags = over(redis.clone(), declared).await;
         flags.enable("old").await.unwrap();
         let is_on = |flag: &str| flags.is_enabled(flag, &Context::anonymous());
 

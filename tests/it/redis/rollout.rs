@@ -10,8 +10,10 @@ use flagstaff::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::server::{Server, patient};
-use crate::support::BOUND;
+use super::{
+    server::{Server, patient},
+    subject::over,
+};
 
 fn stage(percent: u32) -> Stage {
     Stage::new(Percentage::whole(percent).unwrap())
@@ -20,7 +22,7 @@ fn stage(percent: u32) -> Stage {
 async fn flags(server: &Server, rollout: Rollout) -> Flags {
     let redis = patient(&server.url());
     let declared = Memory::new().with("a", Definition::new().rollout(rollout));
-    Flags::builder().source(redis).source(declared).max_wait(BOUND).start().await.unwrap()
+    over(redis, declared).await
 }
 
 fn stored(server: &Server) -> Value {

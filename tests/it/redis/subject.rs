@@ -131,6 +131,12 @@ pub(crate) async fn start(redis: impl IntoBackend, max_wait: Duration) -> Flags 
     builder.max_wait(max_wait).start().await.unwrap()
 }
 
+/// Starts flags of a store over those of a declared source.
+pub(crate) async fn over(redis: impl IntoBackend, declared: impl IntoBackend) -> Flags {
+    let builder = Flags::builder().source(redis).source(declared);
+    builder.max_wait(BOUND).start().await.unwrap()
+}
+
 /// Waits for a failure of this kind, possibly after others. Returns its message with all causes.
 pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
     loop {

@@ -20,19 +20,13 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use super::{
     proxy::{Mode, Proxy},
     server::{Server, cli, patient},
-    subject::fails,
+    subject::{fails, over},
 };
 use crate::support::{BOUND, next};
 
 async fn flags(server: &Server) -> Flags {
     let redis = patient(&server.url()).handle();
-    Flags::builder()
-        .source(redis)
-        .source(Memory::new().with("beta", false))
-        .max_wait(BOUND)
-        .start()
-        .await
-        .unwrap()
+    over(redis, Memory::new().with("beta", false)).await
 }
 
 fn stored(server: &Server, flag: &str) -> String {
@@ -120,13 +114,7 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
     let redis = patient(&server.url()).handle();
     let declared = percent(50).allowed_users(["ana"]);
     let declared = Memory::new().with("beta", declared);
-    let flags = Flags::builder()
-        .source(redis.clone())
-        .source(declared)
-        .max_wait(BOUND)
-        .start()
-        .await
-        .unwrap();
+    let flags = over(redis.clone(), declared).await;
     flags.disable("beta").await.unwrap();
 
     let patch = flags.set("beta", Definition::new().owner("web"));
@@ -887,8 +875,7 @@ async fn a_rollout_goes_on_where_it_was_switched_off() {
     let stages =
         [1, 25, 100].map(|percent| Stage::new(Percentage::whole(percent).unwrap()).manual());
     let declared = Memory::new().with("beta", Definition::new().rollout(Rollout::new(stages)));
-    let flags =
-        Flags::builder().source(redis).source(declared).max_wait(BOUND).start().await.unwrap();
+    let flags = over(redis, declared).await;
     flags.rollout("beta").start().await.unwrap();
     flags.rollout("beta").advance().forced().await.unwrap();
     let progress = || flags.snapshot().info("beta").unwrap().rollout().unwrap();

@@ -14,6 +14,7 @@ use super::{
     node::Node,
     opening::Opening,
     stream::{self, Failure},
+    tls,
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
@@ -55,7 +56,7 @@ impl Opening<'_> {
         protocol: ProtocolVersion,
     ) -> Result<Connection, Refusal> {
         let place = self.place(node);
-        let fail = |kind, said| Refusal::Error(RedisError::new(kind, &place, Some(said)));
+        let fail = |kind, cause| Refusal::Error(RedisError::new(kind, &place, Some(cause)));
         let late = |_| {
             let kind = RedisErrorKind::ConnectTimeout;
             Refusal::Error(RedisError::timeout(kind, &place, self.timeouts.connect))
@@ -65,7 +66,9 @@ impl Opening<'_> {
         let stream = timeout_at(deadline, stream::open(node, self.tls)).await.map_err(late)?;
         let stream = stream.map_err(|failure| match failure {
             Failure::Connect(error) => fail(RedisErrorKind::Unreachable, error.to_string()),
-            Failure::Tls(error) => fail(RedisErrorKind::Tls, error.to_string()),
+            Failure::Tls(error) => {
+                Refusal::Error(RedisError::tls(&error, tls::remedy(&error), &place))
+            }
         })?;
 
         let allowance = Arc::new(Allowance::new(GREETING));
@@ -95,7 +98,7 @@ impl Opening<'_> {
             }
             // With TLS 1.3, the server checks our certificate after the handshake.
             Err(error) if node.tls && error.is_io_error() => {
-                Err(fail(RedisErrorKind::Tls, error.to_string()))
+                Err(Refusal::Error(RedisError::tls(&error, tls::remedy(&error), &place)))
             }
             Err(error) => Err(Refusal::Error(RedisError::of(&error, &place))),
         }
@@ -108,8 +111,9 @@ fn refuses_resp3(error: &redis::RedisError) -> bool {
     match error.kind() {
         ErrorKind::RESP3NotSupported => true,
         ErrorKind::Server(ServerErrorKind::ResponseError) => {
-            let said = error.detail().unwrap_or_default();
-            said.contains("command") && !said.contains("permission")
+            // The code is `ERR` for anything, so only the words distinguish an unknown command.
+            let detail = error.detail().unwrap_or_default();
+            detail.contains("command") && !detail.contains("permission")
         }
         _ => error.code() == Some("NOPROTO"),
     }

@@ -1,6 +1,7 @@
 //! TLS by rustls.
 
 use std::{
+    error::Error,
     fmt, io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -11,13 +12,14 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        ClientConfig, RootCertStore,
+        self, AlertDescription, CertificateError, ClientConfig, RootCertStore,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     },
 };
 
 use super::node::InvalidRedis;
+use crate::backend::redis::error::Remedy;
 
 /// The trusted authorities, and the client certificate.
 #[derive(Clone, Default)]
@@ -101,7 +103,7 @@ impl Tls {
         self.connector.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn config(&self, roots: RootCertStore) -> Result<ClientConfig, tokio_rustls::rustls::Error> {
+    fn config(&self, roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
         // Name the provider, because a program with several providers of cryptography has no
         // default.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -113,6 +115,29 @@ impl Tls {
                 .with_client_auth_cert(identity.certificates.clone(), identity.key.clone_key())?,
         })
     }
+}
+
+/// Returns the remedy for a failed connection, by the error of rustls within it.
+pub(super) fn remedy(error: &(dyn Error + 'static)) -> Remedy {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // The source of an I/O error is that of the error within it, so that one is skipped.
+        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = match within {
+            Some(within) => within.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref(),
+        };
+        match tls {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                return Remedy::TrustAuthority;
+            }
+            Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+                return Remedy::SetCertificate;
+            }
+            _ => cause = error.source(),
+        }
+    }
+    Remedy::OfKind
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, InvalidRedis> {

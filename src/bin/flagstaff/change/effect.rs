@@ -82,7 +82,7 @@ impl Effect {
     }
 
     /// Warns that the change changes no answer, if it changes none.
-    pub(super) fn tell_no_effect(&self, output: &Output) {
+    pub(super) fn warn_of_no_effect(&self, output: &Output) {
         let Some(no_effect) = &self.no_effect else { return };
         let (flag, why) = (clean(&self.flag), no_effect.to_string());
         output.warning(format!("this changes no answer of `{flag}`: {}", clean(&why)));

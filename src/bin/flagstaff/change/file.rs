@@ -22,7 +22,7 @@ use super::{
     entries::growing,
     reach,
     rehearsal::Rehearsal,
-    report::tell_of_file,
+    report::report_file,
     side::Side,
 };
 use crate::{
@@ -188,13 +188,13 @@ pub(crate) async fn edit(
     }
     for effect in &effects {
         effect.ends_a_rollout().into_iter().for_each(|warning| output.warning(warning));
-        effect.tell_no_effect(output);
+        effect.warn_of_no_effect(output);
     }
     let edited: Vec<_> = names.iter().map(String::as_str).collect();
     file::refuse_failing_tests(session, &original, &document, &edited)?;
-    tell_what_decides(session, &document, file.path(), &effects).await;
+    warn_of_what_decides(session, &document, file.path(), &effects).await;
     let written = effects.iter().filter(|effect| effect.writes);
-    tell_of_environments(output, document.file(), written.map(|effect| &*effect.flag));
+    warn_of_environments(output, document.file(), written.map(|effect| &*effect.flag));
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
@@ -204,13 +204,13 @@ pub(crate) async fn edit(
         let leave = guard::ask(place, Target::File(&path), args.wish(&word), &questions)?;
         file::replace(session, &leave, &file, document.text())?;
     }
-    tell_of_file(session, &effects, args.dry_run)?;
+    report_file(session, &effects, args.dry_run)?;
     Ok(ExitCode::Done)
 }
 
 /// Warns of environments in which flags are in another state than in `[flags]`, because of entries of their own. A
 /// switch in `[flags]` does not reach these.
-pub(crate) fn tell_of_environments<'f>(
+pub(crate) fn warn_of_environments<'f>(
     output: &Output,
     file: &FlagsFile,
     flags: impl Iterator<Item = &'f str>,
@@ -277,7 +277,7 @@ fn in_a_file(mut no_effect: NoEffect) -> NoEffect {
 
 /// Warns of flags that are not in force as the file has them, because of the sources over it. A file
 /// can be changed without these.
-async fn tell_what_decides(
+async fn warn_of_what_decides(
     session: &Session,
     document: &Document,
     path: &Path,

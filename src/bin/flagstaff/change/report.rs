@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Prints the flags of the file as they are then.
-pub(super) fn tell_of_file(
+pub(super) fn report_file(
     Session { place, output }: &Session,
     effects: &[Effect],
     is_dry_run: bool,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use flagstaff::{
     cli::ExitCode,
     source::{Confirmation, Instance, RedisHandle},
+    text::duration,
 };
 use serde_json::{Value, json};
 
@@ -49,7 +50,8 @@ impl Waited {
             (laggards, confirmed) => {
                 let all = confirmed + laggards.len();
                 output.warning(format!(
-                    "still without the change after {wait:?}: {}; {confirmed} of {} of {store} have it",
+                    "still without the change after {}: {}; {confirmed} of {} of {store} have it",
+                    duration(wait),
                     names(laggards),
                     count(all, "instance"),
                 ));

@@ -79,7 +79,7 @@ impl Create {
             document.add(name, &definition).map_err(|error| file::refused(session, error))
         })
         .await?;
-        self.tell_use(session, &definition);
+        self.hint_at_use(session, &definition);
         Ok(code)
     }
 
@@ -144,7 +144,7 @@ impl Create {
     }
 
     /// Prints how code asks for the flag.
-    fn tell_use(&self, session: &Session, definition: &Definition) {
+    fn hint_at_use(&self, session: &Session, definition: &Definition) {
         let name = Untrusted::new(&self.name).rust();
         let has_variants = definition.rare().variants.value().is_some();
         let question = if has_variants { "variant" } else { "is_enabled" };

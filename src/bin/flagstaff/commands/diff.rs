@@ -3,7 +3,6 @@ use std::{collections::BTreeSet, path::Path, time::SystemTime};
 use clap::Args;
 use flagstaff::{
     Context,
-    answer::FlagInfo,
     cli::ExitCode,
     definition::{FlagsFile, SharedDefinition, to_json},
     write::{Drift, Provenance},
@@ -154,6 +153,21 @@ impl Flag {
         }
     }
 
+    /// Compares the two sides of a flag, or of something else that is `kind` in JSON; `None` if they
+    /// are equal.
+    fn changed(kind: &str, name: &str, sides: [Option<Map<String, Value>>; 2]) -> Option<Self> {
+        let is_there = sides.each_ref().map(Option::is_some);
+        let [before, after] = sides.map(Option::unwrap_or_default);
+        let differences = differences(&before, &after);
+        let what = match is_there {
+            [false, _] => "new",
+            [_, false] => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Self::of(kind, name.to_owned(), what, differences))
+    }
+
     fn text(&self) -> String {
         let now = self.now;
         let what = match self.what {
@@ -210,7 +224,7 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     let flags = session.place.flags(&session.output).await?;
     let drift = flags.drift();
     let names = drift.iter().map(|drift| drift.key.clone());
-    let code = unreadable::tell(&flags, names, &session.output);
+    let code = unreadable::report(&flags, names, &session.output);
     let now = store_now(&flags);
     Ok((drift.iter().map(|drift| overridden(drift, now)).collect(), code))
 }
@@ -243,25 +257,15 @@ async fn between(
         paste::name(place.options(), place.files_of_options());
         output.aside(place.whole());
         let flags = place.flags(output).await?;
-        code = unreadable::tell_all(&flags, output).or(code);
+        code = unreadable::report_all(&flags, output).or(code);
         sides.push(flags.snapshot());
     }
     let anonymous = Context::anonymous();
     let names = sides.iter().flat_map(|side| side.all(&anonymous).map(|(name, _)| name));
     let names: BTreeSet<_> = names.collect();
     let compared = names.into_iter().filter_map(|name| {
-        let [before, after] = [&sides[0], &sides[1]].map(|side| side.info(name));
-        let object = |info: Option<FlagInfo<'_>>| {
-            info.map(|info| to_json(info.definition())).unwrap_or_default()
-        };
-        let differences = differences(&object(before), &object(after));
-        let what = match (before, after) {
-            (None, _) => "new",
-            (_, None) => "removed",
-            _ if differences.is_empty() => return None,
-            _ => CHANGED,
-        };
-        Some(Flag::of("flag", name.to_owned(), what, differences))
+        let sides = [&sides[0], &sides[1]];
+        Flag::changed("flag", name, sides.map(|side| Some(to_json(side.info(name)?.definition()))))
     });
     Ok((compared.collect(), code))
 }
@@ -361,16 +365,8 @@ fn between_environments(
 fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
     let names: BTreeSet<_> = before.segments.keys().chain(after.segments.keys()).collect();
     let compared = names.into_iter().filter_map(|name| {
-        let (before, after) = (before.segments.get(name), after.segments.get(name));
-        let object = |segment: Option<&Map<String, Value>>| segment.cloned().unwrap_or_default();
-        let differences = differences(&object(before), &object(after));
-        let what = match (before, after) {
-            (None, _) => "new",
-            (_, None) => "removed",
-            _ if differences.is_empty() => return None,
-            _ => CHANGED,
-        };
-        Some(Flag::of("segment", name.clone(), what, differences))
+        let sides = [before, after];
+        Flag::changed("segment", name, sides.map(|side| side.segments.get(name).cloned()))
     });
     compared.collect()
 }

@@ -72,14 +72,14 @@ impl Distribution {
         let asked = Asked { flag: self.flag.clone(), snapshot, made_up: MadeUp::of(definitions) };
         let tally = count(&asked, self.users.source()?)?;
         if tally.users == 0 {
-            return Err(self.users.nobody());
+            return Err(self.users.no_contexts());
         }
         if let Some(name) = tally.boxed {
             output.warning(context::boxed_warning(name));
         }
         self.print(&tally, output)?;
-        let beyond = self.tell(&tally, output);
-        session.place.tell_other_files(output).await;
+        let beyond = self.report(&tally, output);
+        session.place.warn_of_other_files(output).await;
         Ok(if beyond { ExitCode::No } else { ExitCode::Done })
     }
 
@@ -116,7 +116,7 @@ impl Distribution {
     }
 
     /// Prints what the numbers mean. Returns true if a draw differs by more than chance explains.
-    fn tell(&self, tally: &Tally, output: &Output) -> bool {
+    fn report(&self, tally: &Tally, output: &Output) -> bool {
         let mut beyond = false;
         let draws = tally.draws.len();
         for (level, drawn) in &tally.draws {

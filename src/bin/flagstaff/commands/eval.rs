@@ -12,7 +12,7 @@ use crate::{
     completion,
     context::{self, ContextArgs},
     failure::Failure,
-    glob::Pattern,
+    glob::{self, Pattern},
     name,
     output::{Lines, Listing, Output, Row},
     reading,
@@ -24,11 +24,8 @@ use crate::{
 
 /// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Without a name, all flags are evaluated. A flag may be given as a glob, such as
-'checkout_*': * matches any string, ? any character, [ab] one of these, {a,b}
-either. A flag of exactly that name takes precedence. In a shell, a glob needs
-quotes.
+#[command(after_help = concat!("Without a name, all flags are evaluated. ", glob::notation!(), "
+A flag of exactly that name takes precedence.
 
 Exits with 1 if no source has one of the flags, if a glob matches none, or if a
 flag is rejected for a mistake in the file. A stored value that cannot be read
@@ -47,7 +44,7 @@ Examples:
   flagstaff eval new_checkout --user ana --group beta
   flagstaff eval new_checkout search --set plan=pro --set seats=12
   flagstaff eval new_checkout --context @request.json --as-of 2026-12-24
-  flagstaff eval --batch questions.jsonl > answers.jsonl")]
+  flagstaff eval --batch questions.jsonl > answers.jsonl"))]
 pub(crate) struct Eval {
     /// Flags, or globs of their names; all flags unless named
     #[arg(value_parser = name::flag, add = completion::flags())]
@@ -85,7 +82,7 @@ impl Eval {
         }
         let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "SOURCE", "ERROR"];
         session.output.listing(Listing { name: "flags", columns, rows, empty: "(no flags)" })?;
-        session.place.tell_other_files(&session.output).await;
+        session.place.warn_of_other_files(&session.output).await;
         Ok(unknown.unwrap_or(code))
     }
 
@@ -106,9 +103,7 @@ impl Eval {
         let mut seen = HashSet::new();
         for text in &self.flags {
             let pattern = match Pattern::parse(text).filter(|_| !all.contains(text)) {
-                Some(pattern) => pattern.map_err(|problem| {
-                    Failure::usage(format!("`{}` is not a glob: {problem}", clean(text)))
-                })?,
+                Some(pattern) => pattern.map_err(Failure::usage)?,
                 None => {
                     selected.names.extend(seen.insert(text.clone()).then(|| text.clone()));
                     continue;

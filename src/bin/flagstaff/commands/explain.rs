@@ -51,7 +51,7 @@ impl Explain {
         }
         let is_on = explanation.answer.value;
         session.output.thing(json, || style::explanation(&explanation.to_string(), is_on))?;
-        session.place.tell_other_files(&session.output).await;
+        session.place.warn_of_other_files(&session.output).await;
         refused?;
         Ok(match explanation.answer.error_code {
             Some(ErrorCode::FlagNotFound | ErrorCode::ParseError) => ExitCode::No,

@@ -49,7 +49,7 @@ async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     if session.output.is_json() {
         list::List::print(&flags, &[], &[], &session.output)?;
-        return Ok(unreadable::tell_all(&flags, &session.output).unwrap_or(ExitCode::Done));
+        return Ok(unreadable::report_all(&flags, &session.output).unwrap_or(ExitCode::Done));
     }
     let snapshot = flags.snapshot();
     let anonymous = Context::anonymous();
@@ -60,5 +60,5 @@ async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let lines: String =
         rows.iter().map(|(name, state)| format!("{name:width$}  {state}\n")).collect();
     session.output.write(if lines.is_empty() { "(no flags)\n" } else { &lines })?;
-    Ok(unreadable::tell_all(&flags, &session.output).unwrap_or(ExitCode::Done))
+    Ok(unreadable::report_all(&flags, &session.output).unwrap_or(ExitCode::Done))
 }

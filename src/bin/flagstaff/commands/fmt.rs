@@ -76,11 +76,11 @@ impl Fmt {
             texts.iter().try_for_each(|(file, _)| self.guard.ask_for(session, file.path()))?;
             texts.iter().try_for_each(|(file, text)| file.replace(text))?;
         }
-        self.tell(session, &changed)?;
+        self.report(session, &changed)?;
         Ok(if self.check && !changed.is_empty() { ExitCode::No } else { ExitCode::Done })
     }
 
-    fn tell(&self, session: &Session, changed: &[(String, String)]) -> Result<(), Failure> {
+    fn report(&self, session: &Session, changed: &[(String, String)]) -> Result<(), Failure> {
         let Session { output, .. } = session;
         if output.is_json() {
             let rows = changed.iter().map(|(name, diff)| Row {
@@ -134,4 +134,22 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         )));
     }
     Ok(formatted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_toml_error_is_refused_with_the_line_of_the_error() {
+        let deep = format!("[flags]\na = {}", "[".repeat(50_000));
+        for (text, problem) in [
+            (&*deep, "nested too deep in line 2"),
+            ("[flags]\n\na = [1,\n", "unclosed array in line 3"),
+        ] {
+            let failure = formatted("flags.toml", text).unwrap_err();
+
+            assert_eq!(failure.message(), format!("cannot format `flags.toml`: {problem}"));
+        }
+    }
 }

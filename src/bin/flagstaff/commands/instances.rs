@@ -158,7 +158,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
             names.join(", "),
         ));
     }
-    session.place.tell_other_files(output).await;
+    session.place.warn_of_other_files(output).await;
     if let Some(failure) = unknown {
         return Err(failure.hint("it is unknown whether they have seen the latest change"));
     }

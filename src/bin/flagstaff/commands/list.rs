@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::show;
 use crate::{
     failure::Failure,
+    glob,
     output::{Listing, Output, Row},
     paste, place,
     query::{Subject, Term},
@@ -25,7 +26,7 @@ use crate::{
 
 /// List flags with their state and the source that decides
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(after_help = concat!("\
 Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
 Lists the flags that match all names and all filters.
@@ -45,9 +46,10 @@ Filters:
   expires<14d           or a day: expires<2027-01-01; `>` for later
   created>90d           older than that; `<` for younger
 
-`!` before a filter inverts it: '!tag=checkout', '!permanent'. In names and
-values, `*` matches any string, `?` one byte, `[ab]` one of these, `{a,b}`
-either.
+`!` before a filter inverts it: '!tag=checkout', '!permanent'. Names and
+values may be globs.
+
+", glob::notation!(), "
 
 The state of a flag with a constant is its value.
 
@@ -62,7 +64,7 @@ Examples:
   flagstaff list 'checkout_*'
   flagstaff list --filter owner=payments --filter 'expires<14d'
   flagstaff list --filter partial --columns flag,metadata.issue
-  flagstaff list --environments      the state in each environment")]
+  flagstaff list --environments      the state in each environment"))]
 pub(crate) struct List {
     /// A part of the name, or a glob
     #[arg(value_name = "NAME")]
@@ -100,8 +102,8 @@ impl List {
         let undeclared = place.undeclared(&flags, output).await;
         let undeclared = undeclared.iter();
         output.warnings(undeclared.map(|(flag, it)| similar::undeclared(flag, it.as_deref())));
-        place.tell_other_files(output).await;
-        Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
+        place.warn_of_other_files(output).await;
+        Ok(unreadable::report_all(&flags, output).unwrap_or(code))
     }
 
     /// Prints the flags of the file for which all terms hold in an environment, with their states in all of them.

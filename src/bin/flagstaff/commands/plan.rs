@@ -78,7 +78,7 @@ impl Plan {
         let before = before.tested(&Definitions::new(), at);
         let after = read(&self.after, session)?;
         if environment.is_none() {
-            tell_of_environments(&before, &after, session);
+            warn_of_environments(&before, &after, session);
         }
         let after = match &environment {
             Some(name) => after
@@ -87,7 +87,7 @@ impl Plan {
             None => after,
         };
         if place::has_errors(&before) {
-            place::tell_left_out(&self.before, &before, &session.output);
+            place::warn_of_left_out(&self.before, &before, &session.output);
         }
         if place::has_errors(&after) {
             return Err(reading::mistakes(&self.after, after.diagnostics(), &session.output));
@@ -95,7 +95,7 @@ impl Plan {
         // As in a service that runs: a flag whose tests fail keeps what it had.
         let after = after.tested(before.flags(), at);
         if place::has_errors(&after) {
-            place::tell_left_out(&self.after, &after, &session.output);
+            place::warn_of_left_out(&self.after, &after, &session.output);
         }
         let before = before.flags();
         let kept = after.rejected().iter().filter_map(|key| Some((key, before.get(key)?)));
@@ -125,7 +125,7 @@ impl PlanArgs {
         let change = Change::new(before, after, at);
         let counts = count(&change, users)?;
         if counts.users == 0 {
-            return Err(self.users.nobody());
+            return Err(self.users.no_contexts());
         }
         self.warn(&counts, session);
         let are_made_up = self.users.are_made_up();
@@ -163,7 +163,7 @@ impl PlanArgs {
 }
 
 /// Names the environments whose entries differ: a plan is about one environment, or about `[flags]` alone.
-fn tell_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session) {
+fn warn_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session) {
     let differs = |name: &&str| !before.entries(name).eq(after.entries(name));
     let names = parts::environments([before, after]).into_iter().filter(differs);
     let names: Vec<_> = names.map(|name| format!("`{}`", text::clean(name))).collect();

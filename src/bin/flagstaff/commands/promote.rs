@@ -10,7 +10,7 @@ use flagstaff::{
 use serde_json::json;
 
 use crate::{
-    change::{ChangeArgs, finish, store, store_now, tell_of_environments},
+    change::{ChangeArgs, finish, store, store_now, warn_of_environments},
     completion,
     failure::Failure,
     file,
@@ -79,7 +79,7 @@ impl Promote {
         let flags = place.flags(output).await?;
         let overrides = self.overrides(session, &flags)?;
         let names = overrides.iter().map(|each| each.flag.clone());
-        if let Some(code) = unreadable::tell(&flags, names, output) {
+        if let Some(code) = unreadable::report(&flags, names, output) {
             return Ok(code);
         }
 
@@ -106,8 +106,8 @@ impl Promote {
             let path = file.path().display();
             output.note(format!("`{path}` has this already for `{flag}`"));
         }
-        tell_of_environments(output, document.file(), promoted.iter().copied());
-        let ending = Self::tell_ends(session, &overrides);
+        warn_of_environments(output, document.file(), promoted.iter().copied());
+        let ending = Self::warn_of_ends(session, &overrides);
         if is_dry_run {
             output.note("nothing was changed: this is a dry run");
             return Ok(ExitCode::Done);
@@ -183,7 +183,7 @@ impl Promote {
 
     /// Warns of overrides that would end by themselves, which nothing in the file does. Returns their
     /// flags.
-    fn tell_ends(session: &Session, overrides: &[Override]) -> Vec<String> {
+    fn warn_of_ends(session: &Session, overrides: &[Override]) -> Vec<String> {
         let mut ending = Vec::new();
         for Override { flag, end, .. } in overrides {
             let Some(end) = end.map(time::rfc3339) else { continue };

@@ -19,7 +19,7 @@ use crate::{
     failure::Failure,
     file,
     guard::Leave,
-    name, paste,
+    name, number, paste,
     place::Once,
     session::Session,
     text::{self, clean},
@@ -228,7 +228,7 @@ impl Stepping<'_> {
             RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
                 Some(mistake) => Some(format!("`{name}` has a mistake in the file: {mistake}")),
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
-                    let Said { says, .. } = Said::of(source, store_now(flags));
+                    let Hiding { says, .. } = Hiding::of(source, store_now(flags));
                     format!(
                         "an override has {says}, which hides the rollout: {}",
                         paste::command("rollout status", &word)
@@ -304,7 +304,7 @@ impl Act for Stepping<'_> {
 }
 
 /// The entry of a source for a flag and its author, as users read them.
-struct Said {
+struct Hiding {
     source: source::Source,
     says: String,
     who: Vec<String>,
@@ -312,7 +312,7 @@ struct Said {
     until: Option<SystemTime>,
 }
 
-impl Said {
+impl Hiding {
     /// `now` is the time by which the source ends what it has.
     fn of(said: &SourceEntry, now: SystemTime) -> Self {
         let says = match &said.entry {
@@ -378,7 +378,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let state = info.map_or(FlagState::Unknown, |info| info.state());
     let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&sources)) {
         (Some(progress), _) => (Some(progress), switched_off(info, &sources, now)),
-        (None, Some((source, below))) => (hidden(flag, below), Some(Said::of(source, now))),
+        (None, Some((source, below))) => (hidden(flag, below), Some(Hiding::of(source, now))),
         (None, None) => (None, None),
     };
     let hidden_by = match hidden_by {
@@ -402,7 +402,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
-        if let Some(Said { source, says, who, until }) = &hidden_by {
+        if let Some(Hiding { source, says, who, until }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
             let until = until.map(|until| {
                 format!(", until {}, {}", time::rfc3339(until), time::relative(until, store_now))
@@ -456,7 +456,7 @@ async fn way_back(
 }
 
 /// The stage and the number of stages, with the start and the end of the stage; empty if there is none.
-fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String> {
+fn row(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Vec<String> {
     let Progress { status, stage, stages, percentage, since, due, .. } = progress;
     let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
     vec![
@@ -477,10 +477,10 @@ fn switched_off(
     info: Option<FlagInfo<'_>>,
     sources: &[SourceEntry],
     now: SystemTime,
-) -> Option<Said> {
+) -> Option<Hiding> {
     let info = info.filter(|info| info.definition().enabled.value() == Some(&false))?;
     let source = info.source_of(Field::Enabled)?;
-    sources.iter().find(|said| said.source == source).map(|said| Said::of(said, now))
+    sources.iter().find(|said| said.source == source).map(|said| Hiding::of(said, now))
 }
 
 /// Returns the progress of a rollout by the entries of these sources alone.
@@ -504,13 +504,13 @@ fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
     }
 }
 
-fn json(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Value {
+fn json(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Value {
     json!({
         "flag": flag,
         "status": progress.status.as_str(),
         "stage": progress.stage,
         "stages": progress.stages,
-        "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
+        "percentage": number::percent(progress.percentage),
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
         "hiddenBy": hidden_by.map(|said| json!({

@@ -58,7 +58,7 @@ impl Show {
         };
         let mut sources = Vec::new();
         for source in flags.sources_of(&self.flag) {
-            sources.push(Said::of(source, &flags, &self.flag).await);
+            sources.push(SourceRow::of(source, &flags, &self.flag).await);
         }
         let (now, store_now) = (SystemTime::now(), store_now(&flags));
         let shown = Shown { flag: &self.flag, info, sources, now, store_now };
@@ -72,12 +72,12 @@ impl Show {
 }
 
 /// An entry of a source, with all that is known about its author.
-struct Said {
+struct SourceRow {
     entry: SourceEntry,
     revision: Option<u64>,
 }
 
-impl Said {
+impl SourceRow {
     /// A plain on or off has its author in the log only.
     async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
         let mut said = Self { entry, revision: None };
@@ -135,7 +135,7 @@ impl Said {
 struct Shown<'a> {
     flag: &'a str,
     info: FlagInfo<'a>,
-    sources: Vec<Said>,
+    sources: Vec<SourceRow>,
     now: SystemTime,
     /// The time by which overrides end.
     store_now: SystemTime,
@@ -275,7 +275,7 @@ impl Shown<'_> {
             "state": self.state().map(FlagState::as_str),
             "summary": self.state().map(|state| state.to_string()),
             "definition": self.definition(),
-            "sources": self.sources.iter().map(Said::json).collect::<Vec<_>>(),
+            "sources": self.sources.iter().map(SourceRow::json).collect::<Vec<_>>(),
             "decides": decides.collect::<Vec<_>>(),
         })
     }

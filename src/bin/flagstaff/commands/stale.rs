@@ -85,7 +85,7 @@ impl Stale {
                 .warning(format!("it is unknown which flags instances evaluate: {error}"));
             BTreeMap::new()
         });
-        let unreadable = unreadable::tell_all(&flags, &session.output);
+        let unreadable = unreadable::report_all(&flags, &session.output);
         let environment = session.place.environment_name()?;
         let files = place::declared(session.place.paths(), None)?;
         let files: Vec<_> = files.into_iter().map(|file| file.parsed).collect();

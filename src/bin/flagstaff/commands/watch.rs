@@ -65,7 +65,7 @@ impl Watch {
         let Session { place, output } = session;
         let wanted: BTreeSet<_> = self.flags.into_iter().collect();
         let alerts = Alerts::start(self.exec, self.webhook.as_deref(), output)?;
-        place.tell_without_store(output);
+        place.note_without_store(output);
         let flags = place.followed().await?;
         let mut events = flags.events();
         let mut log = Log::start(&flags).await;
@@ -95,16 +95,16 @@ impl Watch {
                     if changes.is_empty() {
                         continue;
                     }
-                    let mut told = match cause {
+                    let mut reported = match cause {
                         ChangeCause::Source(source) if source.kind == SourceKind::Redis => {
                             log.since(&flags, &changes).await
                         }
                         _ => BTreeMap::new(),
                     };
                     let source = cause.source().map_or("clock", |source| source.name);
-                    let told: Vec<_> = changes
+                    let reported: Vec<_> = changes
                         .into_iter()
-                        .map(|change| Told { change, by: told.remove(&change.key) })
+                        .map(|change| Line { change, by: reported.remove(&change.key) })
                         .collect();
                     let at = time::rfc3339(SystemTime::now());
                     let json = versioned(json!({
@@ -112,17 +112,20 @@ impl Watch {
                         "cause": cause.as_str(),
                         "source": source,
                         "generation": generation,
-                        "changes": told.iter().map(Told::json).collect::<Vec<_>>(),
+                        "changes": reported.iter().map(Line::json).collect::<Vec<_>>(),
                     }));
                     if output.is_terse() {
-                        let rows: Vec<_> =
-                            told.iter().map(|told| told.row(&at, source, cause)).collect();
+                        let rows: Vec<_> = reported
+                            .iter()
+                            .map(|reported| reported.row(&at, source, cause))
+                            .collect();
                         output.rows(&rows)?;
                     } else {
                         output.thing(json.clone(), || {
-                            let line =
-                                |told: &Told<'_>| format!("{at} {source} {}{cause}\n", told.text());
-                            told.iter().map(line).collect()
+                            let line = |reported: &Line<'_>| {
+                                format!("{at} {source} {}{cause}\n", reported.text())
+                            };
+                            reported.iter().map(line).collect()
                         })?;
                     }
                     alerts.send(json);
@@ -141,13 +144,13 @@ struct Log {
     /// The latest revision at the beginning.
     start: Option<u64>,
     /// The latest revision of each flag that was shown.
-    told: BTreeMap<String, u64>,
+    reported: BTreeMap<String, u64>,
 }
 
 impl Log {
     async fn start(flags: &Flags) -> Self {
         let log = flags.history(50).await.unwrap_or_default();
-        Self { start: log.iter().find_map(|entry| entry.revision), told: BTreeMap::new() }
+        Self { start: log.iter().find_map(|entry| entry.revision), reported: BTreeMap::new() }
     }
 
     /// Returns the latest entry of each of these flags in the log, unless it was shown before, as it
@@ -159,22 +162,22 @@ impl Log {
             latest.entry(entry.key.clone()).or_insert(entry);
         }
         latest.retain(|key, entry| {
-            let told = self.told.get(key).copied().or(self.start);
-            entry.revision > told && changes.iter().any(|change| change.key == *key)
+            let reported = self.reported.get(key).copied().or(self.start);
+            entry.revision > reported && changes.iter().any(|change| change.key == *key)
         });
         let revisions = latest.iter().filter_map(|(key, entry)| Some((key, entry.revision?)));
-        self.told.extend(revisions.map(|(key, revision)| (key.clone(), revision)));
+        self.reported.extend(revisions.map(|(key, revision)| (key.clone(), revision)));
         latest
     }
 }
 
 /// A change, and who made it if that is known.
-struct Told<'a> {
+struct Line<'a> {
     change: &'a Change,
     by: Option<LogEntry>,
 }
 
-impl Told<'_> {
+impl Line<'_> {
     /// `beta: off -> on (ana, "launch day", revision 7)`
     fn text(&self) -> String {
         let change = clean(&self.change.to_string()).into_owned();

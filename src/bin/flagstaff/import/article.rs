@@ -1,5 +1,8 @@
 //! A JSON object per flag, in Redis keys such as `ff:new_search`.
 
+use std::time::Duration;
+
+use flagstaff::text as shown;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
@@ -215,16 +218,12 @@ fn stage(value: &Value, is_last: bool) -> Result<Value, String> {
 fn instant(value: &Value) -> Option<String> {
     let seconds = value.as_f64().filter(|seconds| seconds.is_finite())?;
     let instant = Timestamp::from_millisecond((seconds * 1_000.0) as i64).ok()?;
-    instant.round(Unit::Second).ok().map(|instant| instant.to_string())
+    let instant = instant.round(Unit::Second).ok()?;
+    Some(shown::instant(instant.try_into().ok()?))
 }
 
 fn duration(hours: f64) -> String {
-    let seconds = (hours * 3_600.0).round() as u64;
-    match (seconds % 3_600, seconds % 60) {
-        (0, _) => format!("{}h", seconds / 3_600),
-        (_, 0) => format!("{}m", seconds / 60),
-        _ => format!("{seconds}s"),
-    }
+    shown::duration(Duration::from_secs((hours * 3_600.0).round() as u64))
 }
 
 #[cfg(test)]

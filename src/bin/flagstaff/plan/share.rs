@@ -8,6 +8,8 @@ use flagstaff::{
     definition::{Rule, Serve, SharedDefinition, Variants},
 };
 
+use crate::number;
+
 /// Beyond what a share of users can differ by.
 const NOTHING: f64 = 1e-9;
 
@@ -85,7 +87,7 @@ impl Shares {
         let weights = weights.map(|(name, variant)| {
             (name, variant.weight.value().copied().unwrap_or_default().ten_thousandths())
         });
-        let traffic = rare.traffic.value().map_or(1.0, |&traffic| part(traffic));
+        let traffic = rare.traffic.value().map_or(1.0, |&traffic| number::share(traffic));
         let is_kept_out = match outcome {
             Outcome::On(on) => !on,
             Outcome::Variant(name) => self.definition.off_variant() == Some(name),
@@ -123,12 +125,8 @@ impl Shares {
 /// The share of users inside of a percentage, or outside.
 fn gate(percentage: Percentage, outcome: Outcome<'_>) -> Option<f64> {
     match outcome {
-        Outcome::On(true) => Some(part(percentage)),
-        Outcome::On(false) => Some(1.0 - part(percentage)),
+        Outcome::On(true) => Some(number::share(percentage)),
+        Outcome::On(false) => Some(1.0 - number::share(percentage)),
         Outcome::Variant(_) => None,
     }
-}
-
-fn part(percentage: Percentage) -> f64 {
-    f64::from(percentage.ten_thousandths()) / 1e6
 }

@@ -76,10 +76,9 @@ impl UserArgs {
     }
 
     /// Returns the failure for contexts without a user. A change without users would look harmless.
-    pub(crate) fn nobody(&self) -> Failure {
+    pub(crate) fn no_contexts(&self) -> Failure {
         let path = self.contexts.as_deref().unwrap_or(Path::new("-"));
-        let nobody = "no contexts found";
-        Failure::usage(format!("{nobody} in `{}`", path.display())).hint(LINE)
+        Failure::usage(format!("no contexts found in `{}`", path.display())).hint(LINE)
     }
 }
 

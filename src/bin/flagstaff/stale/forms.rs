@@ -1,5 +1,7 @@
 //! The ways in which code writes the name of a flag.
 
+use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUpperCamelCase};
+
 /// A way to write the name of a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Form {
@@ -11,17 +13,11 @@ pub(crate) struct Form {
 /// Returns the forms of `new_checkout` in code: itself, `NEW_CHECKOUT`, `newCheckout`, `NewCheckout`,
 /// `new-checkout`, `FEATURE_NEW_CHECKOUT`.
 pub(crate) fn forms(key: &str) -> Vec<Form> {
-    let words: Vec<_> = words(key).collect();
-    let lower: Vec<_> = words.iter().map(|word| word.to_lowercase()).collect();
-    let upper = words.iter().map(|word| word.to_uppercase()).collect::<Vec<_>>().join("_");
-    let pascal: String = lower.iter().map(|word| capitalised(word)).collect();
-    let camel = match lower.split_first() {
-        Some((first, rest)) => {
-            first.clone() + &rest.iter().map(|word| capitalised(word)).collect::<String>()
-        }
-        None => String::new(),
-    };
-    let single = words.len() < 2;
+    // Code has these forms in ASCII only.
+    let ascii = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = key.chars().map(ascii).collect();
+    let upper = name.to_shouty_snake_case();
+    let single = !upper.contains('_');
     let mut forms: Vec<Form> = Vec::new();
     let mut add = |text: String, quoted: bool| {
         if !text.is_empty() && forms.iter().all(|form| form.text != text) {
@@ -36,26 +32,12 @@ pub(crate) fn forms(key: &str) -> Vec<Form> {
     }
     add(upper, false);
     if !single {
-        [lower.join("_"), lower.join("-"), camel, pascal].into_iter().for_each(|it| add(it, false));
+        add(name.to_snake_case(), false);
+        add(name.to_kebab_case(), false);
+        add(name.to_lower_camel_case(), false);
+        add(name.to_upper_camel_case(), false);
     }
     forms
-}
-
-/// The words of a name: `newSearch-2` has `new`, `Search` and `2`.
-fn words(name: &str) -> impl Iterator<Item = &str> {
-    name.split(|c: char| !c.is_ascii_alphanumeric())
-        .flat_map(|part| {
-            part.as_bytes().chunk_by(|&before, &after| {
-                before.is_ascii_uppercase() || !after.is_ascii_uppercase()
-            })
-        })
-        .filter_map(|word| str::from_utf8(word).ok())
-        .filter(|word| !word.is_empty())
-}
-
-fn capitalised(word: &str) -> String {
-    let mut chars = word.chars();
-    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 #[cfg(test)]
@@ -90,6 +72,19 @@ mod tests {
                 "payments-v2",
                 "paymentsV2",
                 "PaymentsV2",
+            ]
+        );
+        assert_eq!(
+            texts("HTTPServer"),
+            [
+                "HTTPServer",
+                "FEATURE_HTTPSERVER",
+                "FEATURE_HTTP_SERVER",
+                "HTTP_SERVER",
+                "http_server",
+                "http-server",
+                "httpServer",
+                "HttpServer",
             ]
         );
     }

@@ -30,7 +30,7 @@ use crate::{
     guard::GuardArgs,
     output::Output,
     paste,
-    place::{self, Declared, Once, told},
+    place::{self, Declared, Once, warning_text},
     reading::read,
     session::Session,
     text::count,
@@ -159,7 +159,7 @@ impl Lint {
             files.push(self.check(path, lints, session)?);
         }
         self.print(&files, output)?;
-        let has_odd_values = self.tell_odd_values(session, &files).await?;
+        let has_odd_values = self.warn_of_odd_values(session, &files).await?;
         let has_errors = files.iter().any(|file| file.found.has_errors())
             || (has_odd_values && self.deny.contains(&Named::Warnings));
         Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
@@ -279,7 +279,11 @@ impl Lint {
 
     /// Warns of environment variables that have another effect than expected on the flags of the files. Returns true
     /// if there are any.
-    async fn tell_odd_values(&self, session: &Session, files: &[Checked]) -> Result<bool, Failure> {
+    async fn warn_of_odd_values(
+        &self,
+        session: &Session,
+        files: &[Checked],
+    ) -> Result<bool, Failure> {
         let Some(variables) = session.place.environment() else { return Ok(false) };
         // Files that are named as arguments are not over each other.
         let stacks: Vec<_> = match self.paths.is_empty() {
@@ -298,7 +302,7 @@ impl Lint {
             // Those of files are among the findings.
             let warnings = flags.warnings();
             let of_variables = warnings.iter().filter(|it| it.source.kind == SourceKind::Env);
-            found.extend(of_variables.map(told));
+            found.extend(of_variables.map(warning_text));
         }
         let has_odd_values = !found.is_empty();
         session.output.warnings(found);

@@ -98,14 +98,14 @@ impl Rename {
         self.edit(session, &mut files, &said)?;
         self.refuse_taken(&flags)?;
         self.refuse_named_by_overrides(&flags)?;
-        self.tell_environment(&said, output);
+        self.note_environment(&said, output);
         files.refuse_failing_tests(session, &[&*self.new])?;
         let users = same::refuse_if_any_moves([&self.old, &self.new], &flags, &files)?;
         let found = self.references.search(&files, &self.old)?;
         let moved = self.override_of(place).await?;
 
         output.preview(&style::diff(&files.diff()));
-        self.tell(session, &found, moved.as_ref(), users);
+        self.report(session, &found, moved.as_ref(), users);
         let mut revision = None;
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
@@ -115,7 +115,7 @@ impl Rename {
             if let Some(moved) = &moved {
                 let reason = leaves.iter().find_map(|leave| leave.reason.as_deref());
                 revision = self.write(reason, moved).await?;
-                tell_revision(output, revision);
+                note_revision(output, revision);
             }
         }
         let about = json!({
@@ -178,7 +178,7 @@ impl Rename {
             let leave = guard::ask(place, Target::Store, self.change.wish(&self.old), &[])?;
             let moved = Override { redis, old_override: OldOverride::Remove, waiting };
             revision = self.write(leave.reason.as_deref(), &moved).await?;
-            tell_revision(output, revision);
+            note_revision(output, revision);
         }
         let json = json!({
             "old": self.old,
@@ -244,7 +244,7 @@ impl Rename {
     }
 
     /// Warns of environment variables, which nothing renames.
-    fn tell_environment(&self, said: &[SourceEntry], output: &Output) {
+    fn note_environment(&self, said: &[SourceEntry], output: &Output) {
         if said.iter().any(|said| said.source.kind == SourceKind::Env) {
             output.warning(format!(
                 "an environment variable decides about `{}` and keeps its name: rename it for `{}` where the new file is deployed",
@@ -317,7 +317,7 @@ impl Rename {
         Ok(written.revision)
     }
 
-    fn tell(
+    fn report(
         &self,
         Session { place, output }: &Session,
         found: &[crate::stale::Place],
@@ -364,7 +364,7 @@ impl Rename {
     }
 }
 
-fn tell_revision(output: &Output, revision: Option<u64>) {
+fn note_revision(output: &Output, revision: Option<u64>) {
     if let Some(revision) = revision {
         let undo = paste::line("undo", &revision.to_string());
         output.aside(format!("revision {revision}; restore the override with: {undo}"));

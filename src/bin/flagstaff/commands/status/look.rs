@@ -19,7 +19,8 @@ use crate::{
     change::store_now,
     commands::{instances, show},
     failure::Failure,
-    place::{self, Declared, Place, told},
+    number,
+    place::{self, Declared, Place, warning_text},
     places,
     session::Session,
     similar,
@@ -314,7 +315,7 @@ impl Making {
                 "status": progress.status.as_str(),
                 "stage": progress.stage,
                 "stages": progress.stages,
-                "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
+                "percentage": number::percent(progress.percentage),
                 "due": date,
             }),
         }
@@ -431,11 +432,11 @@ impl Making {
         let odd = flags.warnings();
         match odd.first() {
             None => {}
-            Some(first) if odd.len() == 1 => self.attention.push(told(first)),
+            Some(first) if odd.len() == 1 => self.attention.push(warning_text(first)),
             Some(first) => self.attention.push(format!(
                 "{} that readers may misunderstand, such as {}",
                 count(odd.len(), "value"),
-                told(first)
+                warning_text(first)
             )),
         }
         for source in flags.health().sources {

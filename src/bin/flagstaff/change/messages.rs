@@ -50,7 +50,7 @@ pub(super) async fn refuse_unknown(
 }
 
 /// Warns of changes that store JSON where a plain value was, and refuses JSON with `--plain`.
-pub(super) fn tell_plain(
+pub(super) fn check_plain(
     session: &Session,
     args: &ChangeArgs,
     effects: &[Effect],
@@ -92,7 +92,7 @@ pub(super) fn way_back(
 }
 
 /// Prints which flags were changed before one failed.
-pub(super) fn tell_partly(output: &Output, made: &[(Effect, Option<u64>)], left: &[Effect]) {
+pub(super) fn report_partial(output: &Output, made: &[(Effect, Option<u64>)], left: &[Effect]) {
     let changed: Vec<_> =
         made.iter().filter(|(effect, _)| effect.writes).map(|(effect, _)| effect).collect();
     if changed.is_empty() {
