@@ -36,7 +36,7 @@
 //! let response = app.oneshot(Request::get("/checkout").body(Body::empty())?).await?;
 //! assert_eq!(response.status(), 404);
 //!
-//! Outside of requests, code passes the context.
+//! // Outside of requests, code passes the context.
 //! assert!(!flags.is_enabled("new_checkout", &Context::user("ana").group("beta")));
 //! # Ok(())
 //! # }

@@ -18,7 +18,7 @@ use super::{
     environment::{self, ENVIRONMENTS, Environments, Flags, UnknownEnvironment},
     flag,
     lines::{LineEnds, Lines},
-    over,
+    over::{self, Below},
     places::PLACES,
     requires,
     segment::{self, SEGMENTS},
@@ -165,7 +165,8 @@ impl FlagsFile {
         let mut merged = None;
         if let (Some(table), Whole::Over(below)) = (table, whole) {
             let own = over::Own { root: &root, table, flags: &flags, environments: &environments };
-            merged = Some(own.check(below, &mut decoder));
+            let below: Vec<_> = below.iter().map(Self::as_below).collect();
+            merged = Some(own.check(&below, &mut decoder));
         }
 
         faults.retain(|fault| !decoder.has_taken(fault));
@@ -349,14 +350,16 @@ impl FlagsFile {
     /// Returns the flags of an environment; without one, or if the file does not have it, those
     /// outside of all environments.
     pub(super) fn flags_of(&self, environment: Option<&str>) -> &Flags {
-        let environment = environment.and_then(|name| self.environments.get(name));
-        environment.map_or(&self.flags, |environment| &environment.flags)
+        self.as_below().flags_of(environment)
     }
 
-    /// Returns the line of a flag in an environment, or outside of all environments.
-    pub(super) fn line_in(&self, environment: Option<&str>, flag: &str) -> Option<usize> {
-        let there = environment.and_then(|name| self.environments.get(name));
-        there.and_then(|there| there.lines.flag(flag)).or_else(|| self.lines.flag(flag))
+    fn as_below(&self) -> Below<'_> {
+        Below {
+            name: self.diagnostics.name(),
+            flags: &self.flags,
+            environments: &self.environments,
+            lines: &self.lines,
+        }
     }
 
     /// Returns the flags that can be published. Empty if the file is not usable.

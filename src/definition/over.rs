@@ -15,7 +15,7 @@ use super::{
     code::Code,
     decoder::Decoder,
     environment::{self, ENVIRONMENTS, Environments, Flags},
-    file::FlagsFile,
+    lines::Lines,
     requires, rule,
     severity::Severity,
     variants::{self, Elsewhere, Typed},
@@ -26,6 +26,32 @@ use crate::{
 };
 
 type Merged = BTreeMap<Arc<str>, SharedDefinition>;
+
+/// A file that is below another one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Below<'f> {
+    pub(super) name: &'f str,
+    /// The flags outside of all environments.
+    pub(super) flags: &'f Flags,
+    pub(super) environments: &'f Environments,
+    /// The lines of the flags outside of all environments.
+    pub(super) lines: &'f Lines,
+}
+
+impl<'f> Below<'f> {
+    /// Returns the flags of an environment, or those outside of all environments if the file does
+    /// not have it.
+    pub(super) fn flags_of(self, environment: Option<&str>) -> &'f Flags {
+        let environment = environment.and_then(|name| self.environments.get(name));
+        environment.map_or(self.flags, |environment| &environment.flags)
+    }
+
+    /// Returns the line of a flag in an environment, or outside of all environments.
+    fn line_in(self, environment: Option<&str>, flag: &str) -> Option<usize> {
+        let there = environment.and_then(|name| self.environments.get(name));
+        there.and_then(|there| there.lines.flag(flag)).or_else(|| self.lines.flag(flag))
+    }
+}
 
 /// A file that is over others.
 #[derive(Clone, Copy)]
@@ -46,13 +72,12 @@ struct Written<'r, 't> {
 impl<'r, 't> Own<'r, 't> {
     /// Reports the mistakes of the file together with the files below, the weakest of which is the
     /// first, in `[flags]` and in each environment. Returns the merged flags of `[flags]`.
-    pub(super) fn check(self, below: &[FlagsFile], decoder: &mut Decoder<'_>) -> Merged {
+    pub(super) fn check(self, below: &[Below<'_>], decoder: &mut Decoder<'_>) -> Merged {
         decoder.knows_below = true;
         let merged = self.check_in(None, below, decoder);
         let mut reported = Reported::new(decoder);
-        let names = below.iter().flat_map(FlagsFile::environments);
-        let names: BTreeSet<Arc<str>> =
-            names.map(Arc::from).chain(self.environments.keys().cloned()).collect();
+        let names = below.iter().flat_map(|file| file.environments.keys().cloned());
+        let names: BTreeSet<Arc<str>> = names.chain(self.environments.keys().cloned()).collect();
         for name in names {
             decoder.environment = Some(Arc::clone(&name));
             self.check_in(Some(&name), below, decoder);
@@ -67,7 +92,7 @@ impl<'r, 't> Own<'r, 't> {
     fn check_in(
         self,
         environment: Option<&str>,
-        below: &[FlagsFile],
+        below: &[Below<'_>],
         decoder: &mut Decoder<'_>,
     ) -> Merged {
         let (mut all, mut rejected) = (Merged::new(), BTreeSet::new());
@@ -140,13 +165,13 @@ fn over(below: Option<&SharedDefinition>, flag: &SharedDefinition) -> SharedDefi
 }
 
 /// Returns the file and the line where the strongest file with values of a flag has this flag.
-fn place_of(flag: &str, environment: Option<&str>, below: &[FlagsFile]) -> String {
-    let has_values = |file: &&FlagsFile| {
+fn place_of(flag: &str, environment: Option<&str>, below: &[Below<'_>]) -> String {
+    let has_values = |file: &&Below<'_>| {
         let flag = file.flags_of(environment).good.0.get(flag);
         flag.is_some_and(|flag| flag.has_values())
     };
     let Some(file) = below.iter().rfind(has_values) else { return "the files below".to_owned() };
-    let name = line(file.diagnostics().name());
+    let name = line(file.name);
     match file.line_in(environment, flag) {
         Some(number) => format!("`{name}:{number}`"),
         None => format!("`{name}`"),

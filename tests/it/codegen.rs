@@ -107,7 +107,7 @@ async fn a_variant_that_the_enum_lacks_is_the_callers_default_with_an_error_code
     assert_eq!((answer.value, answer.variant), (flag::PricingPage::Self_, None));
     assert_eq!((answer.reason, answer.cause), (Reason::Error, Cause::UnknownVariant));
     assert_eq!((answer.error_code, answer.source), (Some(ErrorCode::TypeMismatch), Some("memory")));
-    assert!(answer.error_details().unwrap().contains("does not know the variant"));
+    assert!(answer.error_details().unwrap().contains("lacks the variant that is served"));
 }
 
 #[tokio::test]

@@ -396,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_value_cannot_be_null() {
-        assert!(parse("value=null").unwrap_err().contains("`value-` takes it out"));
+        assert!(parse("value=null").unwrap_err().contains("`value-` removes it"));
         let text = patch(&["value=\"null\""], &Definition::new());
         assert_eq!(Value::Object(text).to_string(), r#"{"value":"null"}"#);
 

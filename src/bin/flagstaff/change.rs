@@ -35,7 +35,6 @@ use flagstaff::{
     source::{RedisHandle, SourceEntry},
     write::{PendingWrite, Refusal},
 };
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
@@ -53,16 +52,13 @@ use self::{
     elsewhere::Elsewhere,
     entries::{check_revision, latest_revision, said},
     rehearse::rehearse,
-    report::print,
+    report::report_stored,
     side::Side,
-    wait::Waited,
 };
 use crate::{
     failure::Failure,
     guard::{self, Leave, Target},
     name,
-    output::Listing,
-    place,
     session::Session,
     similar,
     text::clean,
@@ -297,7 +293,7 @@ pub(crate) async fn perform(
     messages::check_plain(session, args, &effects)?;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
-        report(session, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
+        report_stored(session, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
         return Ok(ExitCode::Done);
     }
     let leave = match effects.iter().any(|effect| effect.writes) {
@@ -352,7 +348,7 @@ pub(crate) async fn perform(
         messages::report_partial(output, &made, &unchanged);
         if !made.is_empty() {
             let made = made.iter().map(|(effect, revision)| (effect, *revision));
-            report(session, redis, made, None, false)?;
+            report_stored(session, redis, made, None, false)?;
         }
         return Err(failure);
     }
@@ -360,10 +356,16 @@ pub(crate) async fn perform(
     if output.is_json() {
         // Programs read one document, with the instances in it.
         let waited = args.finish(redis, latest, output).await;
-        report(session, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
+        report_stored(
+            session,
+            redis,
+            made(),
+            waited.as_ref().ok().and_then(Option::as_ref),
+            false,
+        )?;
         return Ok(waited?.map_or(ExitCode::Done, |waited| waited.code()));
     }
-    report(session, redis, made(), None, false)?;
+    report_stored(session, redis, made(), None, false)?;
     let waited = args.finish(redis, latest, output).await?;
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
@@ -428,28 +430,4 @@ fn warn_of_surprises(session: &Session, flags: &Flags, act: &impl Act, effects: 
             output.hint(way_back);
         }
     }
-}
-
-/// Prints the flags as they are then, for programs with the store and what the instances have confirmed.
-fn report<'a>(
-    Session { place, output }: &Session,
-    redis: &RedisHandle,
-    effects: impl Iterator<Item = (&'a Effect, Option<u64>)>,
-    waited: Option<&Waited>,
-    is_dry_run: bool,
-) -> Result<(), Failure> {
-    let rows: Vec<_> = effects.map(|(effect, revision)| effect.row(revision, is_dry_run)).collect();
-    if output.is_json() {
-        let store = place::store_json(redis);
-        let waited = waited.map(Waited::json);
-        let rows = rows.into_iter().map(|mut row| {
-            row.json["place"] = json!(place.name());
-            row.json["store"] = store.clone();
-            row.json["wait"] = json!(waited);
-            row
-        });
-        let rows = rows.collect();
-        return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
-    }
-    print(output, rows)
 }

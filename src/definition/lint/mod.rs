@@ -64,7 +64,7 @@ const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unr
 ///
 /// use flagstaff::definition::{Code, lint::Lints};
 ///
-/// let text = "[flags.new_checkout]\nallowed_users = [\"ana\", \"bob\", \"ana\"]\n";
+/// let text = "[flags.new_checkout]\ndenied_users = [\"ana\", \"bob\", \"ana\"]\n";
 ///
 /// let found = Lints::new().deny(Code::MissingOwner).check("flags.toml", text, SystemTime::now());
 ///
@@ -79,18 +79,18 @@ const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unr
 ///   |
 /// help: add `owner = "…"`
 ///
-/// warning[duplicate-entry]: `ana` is in `allowed_users` of flag `new_checkout` twice
-///  --> flags.toml:2:32
+/// warning[duplicate-entry]: `ana` is in `denied_users` of flag `new_checkout` twice
+///  --> flags.toml:2:31
 ///   |
-/// 2 | allowed_users = ["ana", "bob", "ana"]
-///   |                  -----         ^^^^^ repeated here
-///   |                  |
-///   |                  first here
+/// 2 | denied_users = ["ana", "bob", "ana"]
+///   |                 -----         ^^^^^ repeated here
+///   |                 |
+///   |                 first here
 ///   |
 /// help: remove it
 ///   |
-/// 2 - allowed_users = ["ana", "bob", "ana"]
-/// 2 + allowed_users = ["ana", "bob"]
+/// 2 - denied_users = ["ana", "bob", "ana"]
+/// 2 + denied_users = ["ana", "bob"]
 ///   |
 /// "#
 /// );

@@ -121,6 +121,11 @@ impl Tls {
 pub(super) fn remedy(error: &(dyn Error + 'static)) -> Remedy {
     let mut cause = Some(error);
     while let Some(error) = cause {
+        // `redis` shares its causes, and a shared cause has the source of the error within it.
+        let error = match error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(shared) => &**shared as &(dyn Error + 'static),
+            None => error,
+        };
         // The source of an I/O error is that of the error within it, so that one is skipped.
         let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         let tls = match within {

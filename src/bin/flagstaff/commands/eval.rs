@@ -24,7 +24,10 @@ use crate::{
 
 /// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
-#[command(after_help = concat!("Without a name, all flags are evaluated. ", glob::notation!(), "
+#[command(after_help = concat!("\
+Without a name, all flags are evaluated.
+
+", glob::notation!(), "
 A flag of exactly that name takes precedence.
 
 Exits with 1 if no source has one of the flags, if a glob matches none, or if a

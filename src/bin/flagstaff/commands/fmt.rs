@@ -109,19 +109,21 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         Some(body) => (BYTE_ORDER_MARK, body),
         None => ("", text),
     };
-    // The parser of taplo follows any depth, until the stack ends.
-    if !before.is_usable() && before.diagnostics().iter().any(|it| it.code == Code::TooDeep) {
-        return Err(Failure::usage(format!("cannot format `{name}`: it is nested too deep")));
+    let refuse = |problem: &str, line: usize| {
+        Failure::usage(format!("cannot format `{name}`: {problem} in line {line}"))
+    };
+    // Before taplo, whose parser follows any depth until the stack ends.
+    let mut problems = before.diagnostics().iter();
+    let error = problems.find(|it| matches!(it.code, Code::SyntaxError | Code::TooDeep));
+    if let Some(error) = error {
+        let lint = paste::for_file("lint", name);
+        return Err(refuse(&error.message, error.location.line).hint(format!("{lint} shows more")));
     }
     let parsed = parser::parse(body);
     if let Some(error) = parsed.errors.first() {
         let line = body.get(..error.range.start().into()).unwrap_or_default().lines().count();
-        let message = format!("cannot format `{name}`: {} in line {}", error.message, line.max(1));
-        let failure = Failure::usage(message);
-        return Err(match before.is_usable() {
-            true => failure.hint("taplo reads TOML 1.0, which has no line breaks between braces"),
-            false => failure.hint(format!("{} shows more", paste::for_file("lint", name))),
-        });
+        return Err(refuse(&error.message, line.max(1))
+            .hint("taplo reads TOML 1.0, which has no line breaks between braces"));
     }
     let options =
         formatter::Options { crlf: body.contains("\r\n"), ..formatter::Options::default() };

@@ -451,7 +451,10 @@ mod tests {
 
         assert_eq!(settings(&imported, "maintenance")["enabled"], json!(false));
         assert_eq!(settings(&imported, "half_switch")["enabled"], json!(true));
-        assert_eq!(notes(&imported, "half_switch"), ["it is `half` there, as a flag is too"]);
+        assert_eq!(
+            notes(&imported, "half_switch"),
+            ["it is `half` there, which is also the name of a flag"]
+        );
         assert_eq!(settings(&imported, "always")["enabled"], json!(true));
         assert_eq!(
             settings(&imported, "trace")["rules"],
