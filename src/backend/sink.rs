@@ -6,8 +6,6 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::sync::watch;
-
 use super::{BackendError, Offer};
 use crate::model::{Entry, FlagKey, OtherType, SharedDefinition};
 
@@ -32,7 +30,8 @@ pub(crate) trait Publish: Send + Sync {
     fn check_type(&self, source: usize, key: &str, entry: &Entry) -> Result<(), OtherType>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
-    fn progress(&self) -> watch::Receiver<u64>;
+    #[cfg(feature = "redis")]
+    fn progress(&self) -> tokio::sync::watch::Receiver<u64>;
 }
 
 /// The generation and version that a process has, for a backend that reports it to other processes.
@@ -198,7 +197,8 @@ impl Sink {
     }
 
     /// Returns a receiver of the number of states and reports that all sources have published.
-    pub(crate) fn progress(&self) -> Option<watch::Receiver<u64>> {
+    #[cfg(feature = "redis")]
+    pub(crate) fn progress(&self) -> Option<tokio::sync::watch::Receiver<u64>> {
         self.target.upgrade().map(|target| target.progress())
     }
 

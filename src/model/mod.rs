@@ -85,8 +85,8 @@ pub(crate) mod parts {
     };
 }
 
-#[cfg(feature = "testing")]
 pub(crate) use self::value_type::is_exact;
+#[cfg(feature = "testing")]
 pub(crate) use self::variant_name::keep_variant_name;
 pub(crate) use self::{
     attributes::Attributes,

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::SystemTime};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 
 use super::Publisher;
 use crate::{
@@ -20,7 +20,8 @@ impl Publish for Publisher {
         self.clock.now()
     }
 
-    fn progress(&self) -> watch::Receiver<u64> {
+    #[cfg(feature = "redis")]
+    fn progress(&self) -> tokio::sync::watch::Receiver<u64> {
         self.progress.subscribe()
     }
 
