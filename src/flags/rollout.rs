@@ -9,7 +9,7 @@ use super::{Flags, Outcome, WriteError};
 use crate::{
     backend::{BoxFuture, Expected, Operation, Write},
     model::{Definition, Entry, FlagKey, Progress, Rollout, RolloutStatus, Setting},
-    text::{length, line},
+    text::{line, rounded_duration},
 };
 
 /// A handle that controls the rollout of one flag. Made by [`Flags::rollout`].
@@ -436,7 +436,7 @@ pub enum RolloutError {
     /// The stage's time is not over.
     #[error(
         "stage {} of the rollout of flag `{}` lasts {} more: wait, or force it",
-        .progress.stage, line(key), length(*.remaining)
+        .progress.stage, line(key), rounded_duration(*.remaining)
     )]
     TooEarly {
         /// The flag key.

@@ -25,12 +25,12 @@ mod markdown;
 mod shell;
 mod time;
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt};
 
 use self::hidden::{escaped, is_plain};
-pub(crate) use self::time::exact_instant;
 #[cfg(feature = "redis")]
 pub(crate) use self::time::is_in_calendar;
+pub(crate) use self::time::{exact_instant, rounded_duration};
 pub use self::{
     hidden::is_hidden,
     time::{count, duration, instant},
@@ -313,23 +313,6 @@ pub(crate) fn cycle<'n>(names: impl Iterator<Item = &'n str> + Clone) -> String 
     names.join(" -> ")
 }
 
-/// Returns a length of time in its two largest units: `1d 2h`. A part of a second counts as one.
-pub(crate) fn length(duration: Duration) -> String {
-    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
-
-    let mut rest = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    let first = UNITS.iter().position(|(seconds, _)| rest >= *seconds).unwrap_or(UNITS.len() - 1);
-    let mut parts = Vec::new();
-    for (seconds, unit) in UNITS.iter().skip(first).take(2) {
-        let number = rest / seconds;
-        rest %= seconds;
-        if number > 0 || (parts.is_empty() && *seconds == 1) {
-            parts.push(format!("{number}{unit}"));
-        }
-    }
-    parts.join(" ")
-}
-
 /// Returns true if an escape sequence is one of a colour.
 fn is_color(rest: &str) -> bool {
     let parameters = rest.strip_prefix('[');
@@ -344,23 +327,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_length_of_time_has_its_two_largest_units() {
-        for (seconds, text) in [
-            (0.0, "0s"),
-            (0.2, "1s"),
-            (59.0, "59s"),
-            (60.0, "1m"),
-            (3_661.0, "1h 1m"),
-            (86_399.5, "1d"),
-            (86_400.0, "1d"),
-            (97_200.0, "1d 3h"),
-            (86_401.0, "1d"),
-        ] {
-            assert_eq!(length(Duration::from_secs_f64(seconds)), text);
-        }
-    }
 
     #[test]
     fn a_cycle_ends_where_it_begins() {

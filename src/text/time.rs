@@ -48,7 +48,7 @@ fn nearest(instant: SystemTime) -> Timestamp {
     nearest.max(FIRST)
 }
 
-/// Returns a duration as flag files write it: `1h 30m`.
+/// Returns a duration exactly, as flag files write it: `1h 30m`.
 ///
 /// A duration beyond the calendar becomes the longest one that is not.
 ///
@@ -65,6 +65,25 @@ fn nearest(instant: SystemTime) -> Timestamp {
 #[must_use]
 pub fn duration(duration: Duration) -> String {
     format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
+}
+
+/// Returns a duration rounded to its two largest units: `1d 2h`. A part of a second counts as one.
+///
+/// For remaining times and distances, where the rest does not matter. [`duration`] is exact.
+pub(crate) fn rounded_duration(duration: Duration) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+
+    let mut rest = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let first = UNITS.iter().position(|(seconds, _)| rest >= *seconds).unwrap_or(UNITS.len() - 1);
+    let mut parts = Vec::new();
+    for (seconds, unit) in UNITS.iter().skip(first).take(2) {
+        let number = rest / seconds;
+        rest %= seconds;
+        if number > 0 || (parts.is_empty() && *seconds == 1) {
+            parts.push(format!("{number}{unit}"));
+        }
+    }
+    parts.join(" ")
 }
 
 /// Returns a number with its noun, which gets an `s` unless the number is 1.
@@ -97,6 +116,23 @@ mod tests {
         assert_eq!([instant(early), exact_instant(early)], ["0000-01-01T00:00:00Z"; 2]);
         assert_eq!(exact_instant(late), Timestamp::MAX.to_string());
         assert!(exact_instant(late).starts_with(instant(late).trim_end_matches('Z')));
+    }
+
+    #[test]
+    fn a_rounded_duration_has_the_two_largest_units() {
+        for (seconds, text) in [
+            (0.0, "0s"),
+            (0.2, "1s"),
+            (59.0, "59s"),
+            (60.0, "1m"),
+            (3_661.0, "1h 1m"),
+            (86_399.5, "1d"),
+            (86_400.0, "1d"),
+            (97_200.0, "1d 3h"),
+            (86_401.0, "1d"),
+        ] {
+            assert_eq!(rounded_duration(Duration::from_secs_f64(seconds)), text);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     layout::{Layout, MOST_BYTES},
 };
 
-use crate::text::{count, duration, length, line};
+use crate::text::{count, duration, line, rounded_duration};
 
 /// A failure of a Redis source. The overrides read last stay in force.
 ///
@@ -369,8 +369,8 @@ impl RedisError {
 
     pub(super) fn clock(place: &Place, offset: Offset) -> Self {
         let cause = match offset {
-            Offset::Behind(distance) => format!("this one is {} fast", length(distance)),
-            Offset::Ahead(distance) => format!("this one is {} slow", length(distance)),
+            Offset::Behind(distance) => format!("this one is {} fast", rounded_duration(distance)),
+            Offset::Ahead(distance) => format!("this one is {} slow", rounded_duration(distance)),
         };
         Self::new(RedisErrorKind::Clock, place, Some(cause))
     }
