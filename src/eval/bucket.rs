@@ -50,7 +50,7 @@ pub(crate) fn position(bucket: u64) -> Percentage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
     Below(u64),
-    Everybody,
+    All,
 }
 
 impl Reach {
@@ -58,14 +58,14 @@ impl Reach {
     #[inline]
     pub(crate) fn has(self, bucket: u64) -> bool {
         match self {
-            Self::Everybody => true,
+            Self::All => true,
             Self::Below(threshold) => bucket < threshold,
         }
     }
 
     pub(crate) fn of(percentage: Percentage) -> Self {
         let share = u128::from(percentage.ten_thousandths()) << 64;
-        u64::try_from(share / 1_000_000).map_or(Self::Everybody, Self::Below)
+        u64::try_from(share / 1_000_000).map_or(Self::All, Self::Below)
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
             let reach = Reach::of(row["percentage"].as_str().unwrap().parse().unwrap());
 
             match reach {
-                Reach::Everybody => assert_eq!(row["threshold"], "everybody", "{row}"),
+                Reach::All => assert_eq!(row["threshold"], "everybody", "{row}"),
                 Reach::Below(threshold) => assert_eq!(threshold, number(row, "threshold"), "{row}"),
             }
             assert_eq!(reach.has(number(row, "h")), row["in"], "{row}");

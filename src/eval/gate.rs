@@ -204,21 +204,21 @@ impl Targeted {
         let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
         let lists = Lists::compile(resolved);
         let is_targeted = lists.is_some() || has_rules;
-        let [nobody, everybody] = match is_targeted || is_conditional {
+        let [no_users, all_users] = match is_targeted || is_conditional {
             true => [Cause::Unmatched; 2],
-            false => [Cause::Nobody, Cause::Everybody],
+            false => [Cause::NoUsers, Cause::AllUsers],
         };
-        let nobody = verdict(false, nobody, resolved.origin(percentage_field));
-        let everybody = verdict(true, everybody, strongest).on_ground(Ground::Open);
+        let no_users = verdict(false, no_users, resolved.origin(percentage_field));
+        let all_users = verdict(true, all_users, strongest).on_ground(Ground::Open);
         match percentage {
-            Percentage::HUNDRED if !is_targeted => return Err(everybody),
-            Percentage::ZERO if !is_targeted => return Err(nobody),
+            Percentage::HUNDRED if !is_targeted => return Err(all_users),
+            Percentage::ZERO if !is_targeted => return Err(no_users),
             _ => {}
         }
         let seed = bucket::seed(salt, bucket::ROLLOUT);
         let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
         let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
-        let share = Share::new(percentage, seed, bucket_by, [nobody, everybody], drawn);
+        let share = Share::new(percentage, seed, bucket_by, [no_users, all_users], drawn);
         Ok(Self { lists: lists.map(Box::new), share })
     }
 

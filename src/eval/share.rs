@@ -34,12 +34,12 @@ impl Share {
         percentage: Percentage,
         seed: u64,
         bucket_by: Option<Attribute>,
-        [nobody, everybody]: [Verdict; 2],
+        [outside, inside]: [Verdict; 2],
         drawn: Verdict,
     ) -> Self {
         match Reach::of(percentage) {
-            Reach::Everybody => Self::Fixed(everybody),
-            Reach::Below(0) => Self::Fixed(nobody),
+            Reach::All => Self::Fixed(inside),
+            Reach::Below(0) => Self::Fixed(outside),
             Reach::Below(threshold) => Self::Drawn(Drawn {
                 seed,
                 threshold,

@@ -112,7 +112,7 @@ impl Variants {
         let bucket_by = definition.bucket_by.value().and_then(Attribute::unit);
         let drawn = match (Pick::among(&arms, all, |arm| arm.end), Reach::of(traffic)) {
             _ if traffic == Percentage::ZERO => Pick::Nothing,
-            (pick, Reach::Everybody) => pick,
+            (pick, Reach::All) => pick,
             (Pick::One(_), Reach::Below(_)) => Pick::Drawn { total: all.total() },
             (pick, Reach::Below(_)) => pick,
         };
@@ -207,7 +207,7 @@ impl Variants {
             are_all_on: !counts_as_off,
             seed: 0,
             source: 0,
-            traffic: Reach::Everybody,
+            traffic: Reach::All,
             traffic_seed: 0,
             traffic_source: 0,
             bucket_by: None,
@@ -314,10 +314,10 @@ impl Variants {
             Pick::Nothing if self.constant.is_some() => {
                 return Served { on: true, arm: None, decision, gate: decision };
             }
-            Pick::Nothing => return self.out(because(Cause::Nobody)),
+            Pick::Nothing => return self.out(because(Cause::NoUsers)),
             // The variant turns the flag off, although no step holds users back.
             Pick::One(off) if self.arms[off].counts_as_off => {
-                return self.serve(off, verdict, because(decision.cause.with_nobody_in()));
+                return self.serve(off, verdict, because(decision.cause.with_no_users_in()));
             }
             Pick::One(only) => return self.serve(only, verdict, decision),
             Pick::Drawn { total } => total,
@@ -360,7 +360,7 @@ impl Variants {
     /// Returns true if the unit takes no part in the draw.
     #[inline]
     fn is_spared(&self, unit: u64, visitor: &mut impl Visitor) -> bool {
-        if self.traffic == Reach::Everybody {
+        if self.traffic == Reach::All {
             return false;
         }
         let bucket = bucket::draw(unit, self.traffic_seed);

@@ -100,7 +100,7 @@ pub(super) fn describe() {
         describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
     });
     foreign::call(|| {
-        describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
+        describe_gauge!(CONFIRMED, "The Unix time at which a source last confirmed its state");
     });
     foreign::call(|| {
         describe_counter!(

@@ -75,7 +75,7 @@ pub enum NoEffectKind {
     /// The flag is forced on, and none of its variants that are on has a weight.
     StaysOff,
     /// The percentage or the rollout lets no user in.
-    Nobody,
+    NoUsers,
     /// The setting has no effect without another one.
     Incomplete,
     /// One value or variant is served to all, so the draw that is changed does not take place.
@@ -95,7 +95,7 @@ impl NoEffectKind {
             Self::Inactive => "inactive",
             Self::Prerequisite => "prerequisite",
             Self::StaysOff => "stays_off",
-            Self::Nobody => "nobody",
+            Self::NoUsers => "no_users",
             Self::Incomplete => "incomplete",
             Self::Undrawn => "undrawn",
             Self::Already => "already",
@@ -294,7 +294,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                 Field::Variants,
                 "change `variants` as well",
             ),
-            false => because(NoEffectKind::Nobody, &why, field, &remedy),
+            false => because(NoEffectKind::NoUsers, &why, field, &remedy),
         }
     }
 

@@ -428,7 +428,7 @@ impl<'p> Others<'p> for &'p Snapshot {
 /// The verdicts of flags that a source has but does not list, by source: off, then on. No plan has
 /// them, and evaluations borrow their verdicts.
 static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
-    let causes = [Cause::Disabled, Cause::Everybody];
+    let causes = [Cause::Disabled, Cause::AllUsers];
     let mut all = [verdicts(0, causes); SourceId::MAX as usize + 1];
     let mut source = 0;
     while source < all.len() {

@@ -161,7 +161,7 @@ impl<X: Refusal> Question<X> {
         self.ask(request, |view, _| {
             let audience = match self.condition.depends_on_context(view) {
                 true => Audience::Some(view.headers().cloned()),
-                false => Audience::Everybody,
+                false => Audience::All,
             };
             (self.condition.is_met(view, denied), audience)
         })

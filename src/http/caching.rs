@@ -9,7 +9,7 @@ use http::{
 
 /// The users that a response is for.
 pub(super) enum Audience {
-    Everybody,
+    All,
     /// The users of a flag that depends on the context, with the request headers that the context
     /// was derived from, as `Vary` lists them.
     Some(Option<Arc<str>>),

@@ -126,10 +126,10 @@ pub enum Cause {
     /// The bucket is outside the `traffic`, the share of users who are drawn into variants.
     Traffic,
     /// No setting holds any user back: the flag is on for all users.
-    Everybody,
+    AllUsers,
     /// No user gets the flag: the percentage or the traffic is 0, or no variant that can be served
     /// has a weight.
-    Nobody,
+    NoUsers,
     /// No list, rule or requirement decided, and the percentage of all other users is 0 or 100.
     Unmatched,
     /// A source has been unreachable for too long, and `on_stale` of the flag is `on` or `off`.
@@ -176,7 +176,7 @@ impl Cause {
             | Self::Rule(_)
             | Self::Prerequisite => Reason::TargetingMatch,
             Self::Percentage | Self::RuleSplit(_) | Self::Variant | Self::Traffic => Reason::Split,
-            Self::Everybody | Self::Nobody | Self::Test => Reason::Static,
+            Self::AllUsers | Self::NoUsers | Self::Test => Reason::Static,
             Self::Unmatched => Reason::Default,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::NoTargetingKey
@@ -210,8 +210,8 @@ impl Cause {
             Self::NoUnit(_) => "no_unit",
             Self::Variant => "variant",
             Self::Traffic => "traffic",
-            Self::Everybody => "everybody",
-            Self::Nobody => "nobody",
+            Self::AllUsers => "all_users",
+            Self::NoUsers => "no_users",
             Self::Unmatched => "unmatched",
             Self::Stale => "stale",
             Self::Unavailable => "unavailable",
@@ -265,9 +265,9 @@ impl Cause {
 
     /// Returns the cause for a flag that is off although no step holds users back: the variant that
     /// all users are served counts as off.
-    pub(crate) const fn with_nobody_in(self) -> Self {
+    pub(crate) const fn with_no_users_in(self) -> Self {
         match self {
-            Self::Everybody => Self::Nobody,
+            Self::AllUsers => Self::NoUsers,
             other => other,
         }
     }
@@ -283,13 +283,13 @@ impl Cause {
             Self::AllowedUser => Field::AllowedUsers,
             Self::AllowedGroup => Field::AllowedGroups,
             Self::Rule(_) | Self::RuleSplit(_) => Field::Rules,
-            Self::Percentage | Self::Nobody | Self::Unmatched => Field::Percentage,
+            Self::Percentage | Self::NoUsers | Self::Unmatched => Field::Percentage,
             Self::Variant => Field::Variants,
             Self::Traffic => Field::Traffic,
             Self::Stale | Self::Unavailable => Field::OnStale,
             Self::NoTargetingKey
             | Self::NoUnit(_)
-            | Self::Everybody
+            | Self::AllUsers
             | Self::UnknownFlag
             | Self::Rejected
             | Self::TypeMismatch
@@ -334,8 +334,8 @@ impl fmt::Display for Cause {
             Self::NoUnit(unit) => return write!(f, "there is no {unit} to draw a bucket by"),
             Self::Variant => "the bucket is that of the variant",
             Self::Traffic => "the bucket is outside of the `traffic`",
-            Self::Everybody => "nothing holds it back",
-            Self::Nobody => "no user is in",
+            Self::AllUsers => "nothing holds it back",
+            Self::NoUsers => "no user is in",
             Self::Unmatched => "no list and no rule decides",
             Self::Stale => "a source is lost, and `on_stale` decides",
             Self::Unavailable => "a source is lost, and `on_stale` is `unavailable`",

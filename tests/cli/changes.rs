@@ -668,7 +668,7 @@ fn a_change_of_the_file_shows_which_source_decides() {
         on(&server, &[arguments, &file[..]].concat())
     };
     let decides = |who: &str, flag: &str, state: &str| {
-        format!("warning: {who} about `{flag}`, which is {state}, whatever the file says\n")
+        format!("warning: {who} about `{flag}`, not the file: the flag is {state}\n")
     };
     let redis = "the override in Redis decides";
 

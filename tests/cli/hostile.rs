@@ -302,7 +302,7 @@ fn a_command_in_a_hint_is_one_that_a_shell_can_run() {
     let enabled = run(directory.path(), &["enable", flag, "--yes"], Some(&server.url()));
 
     let (_, rest) = enabled.stderr.split_once("`flagstaff unset ").expect("a hint");
-    let (words, _) = rest.split_once("` gives back").expect("a hint");
+    let (words, _) = rest.split_once("` restores").expect("a hint");
     let script = format!("printf '%s\\0' {words}");
     let ran = Command::new("bash").args(["-c", &script]).current_dir(&directory).output().unwrap();
     assert_eq!(String::from_utf8(ran.stdout).unwrap(), format!("{flag}\0"), "{}", enabled.stderr);

@@ -40,7 +40,7 @@ retry.value = { times = 3, wait = "1s" }
 
     let limit = flags.integer("limit", &ana(), 10);
 
-    assert_eq!((limit.value, limit.reason, limit.cause), (50, Reason::Static, Cause::Everybody));
+    assert_eq!((limit.value, limit.reason, limit.cause), (50, Reason::Static, Cause::AllUsers));
     assert_eq!((limit.variant, limit.error_code), (None, None));
     assert_eq!(flags.float("ratio", &ana(), 1.0).value, 0.25);
     assert_eq!(flags.float("limit", &ana(), 1.0).value, 50.0);

@@ -248,7 +248,7 @@ async fn a_pinned_generation_is_explained_by_the_entries_of_its_time() {
     script.send(Act::Publish(Offer::from_iter([("checkout_v2", false)]))).unwrap();
     next(&mut events).await;
 
-    let said = |explanation: Explanation| explanation.sources[0].says.clone();
+    let said = |explanation: Explanation| explanation.sources[0].entry.clone();
     let then = said(pinned.explain("checkout_v2"));
     let now = said(flags.explain("checkout_v2", &Context::user("ana")));
     assert_eq!(then, Some(EntryTrace::Settings(vec![Field::Percentage])));
@@ -275,7 +275,7 @@ async fn an_entry_that_changes_nothing_is_explained_too() {
     let explanation = flags.explain("checkout_v2", &Context::user("ana"));
     let source = &explanation.sources[1];
     assert_eq!(explanation.generation, generation);
-    assert_eq!(source.says, Some(EntryTrace::Settings(vec![Field::Percentage])));
+    assert_eq!(source.entry, Some(EntryTrace::Settings(vec![Field::Percentage])));
     assert_eq!(source.provenance.as_ref().unwrap().author.as_deref(), Some("ana"));
 }
 
@@ -303,7 +303,7 @@ async fn a_variable_is_named_as_it_is_spelled() {
 
     assert!(explanation.answer.value);
     assert_eq!(explanation.place.as_deref(), Some("FEATURE_NEW_SEARCH"));
-    assert_eq!(explanation.sources[0].says, Some(EntryTrace::Forced(true)));
+    assert_eq!(explanation.sources[0].entry, Some(EntryTrace::Forced(true)));
 }
 
 const LINKED: &str = r#"
@@ -781,14 +781,14 @@ async fn a_value_that_cannot_be_read_is_not_shown_as_an_entry() {
     let problem = "the values of the flag are numbers, and this one is a string";
     assert_eq!(explained.because, format!("the value in memory cannot be read: {problem}"));
     let [said, _] = &explained.sources[..] else { panic!("{explained:?}") };
-    assert_eq!((&said.says, said.problem.as_deref()), (&None, Some(problem)));
+    assert_eq!((&said.entry, said.problem.as_deref()), (&None, Some(problem)));
     assert!(explained.to_string().contains("memory    not readable"), "{explained}");
 
     above.insert("limit", Definition::new().value(60));
     above.insert("limit", Definition::new().value("sixty"));
     let explained = explain();
     assert_eq!(explained.served.as_ref().unwrap().value, 60.into());
-    assert!(explained.sources[0].says.is_some() && explained.sources[0].problem.is_some());
+    assert!(explained.sources[0].entry.is_some() && explained.sources[0].problem.is_some());
 }
 
 /// Returns true if a gate lets a request through that has the context.

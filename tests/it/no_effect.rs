@@ -68,7 +68,7 @@ async fn every_way_of_being_off_holds_a_percentage_back() {
     assert_eq!(kind(&set(needs_nosuch, percent(25)).await), Some(NoEffectKind::Prerequisite));
     assert_eq!(kind(&set(never_drawn, percent(25)).await), Some(NoEffectKind::StaysOff));
     let zero = set(percent(0), Definition::new().salt("spring")).await;
-    assert_eq!(kind(&zero), Some(NoEffectKind::Nobody));
+    assert_eq!(kind(&zero), Some(NoEffectKind::NoUsers));
     assert!(zero.unwrap().to_string().contains("its percentage is at 0% in source `memory#2`"));
     let waiting = Definition::new().rollout(Rollout::new([Stage::new(Percentage::HUNDRED)]));
     let waiting = set(waiting, Definition::new().salt("spring")).await;
@@ -78,7 +78,7 @@ async fn every_way_of_being_off_holds_a_percentage_back() {
         percent(0).enabled(false),
         Definition::new().enabled(true).percentage(Percentage::ZERO),
     );
-    assert_eq!(kind(&held.await), Some(NoEffectKind::Nobody));
+    assert_eq!(kind(&held.await), Some(NoEffectKind::NoUsers));
     // Also within one source.
     let flags = over(Memory::new()).await;
     flags.set("x", Definition::new().enabled(false)).await.unwrap();

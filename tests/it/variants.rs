@@ -54,7 +54,7 @@ fn a_user_who_is_off_or_out_is_served_control_or_no_variant() {
     for (key, variant, cause) in [
         ("off", "control", Cause::Disabled),
         ("denied", "control", Cause::DeniedUser),
-        ("nobody", "control", Cause::Nobody),
+        ("nobody", "control", Cause::NoUsers),
         ("first", "none", Cause::Disabled),
     ] {
         let answer = flags.variant(key, &mallory, "none");
@@ -181,7 +181,7 @@ fn outside_the_traffic_the_flag_is_off_and_nothing_is_drawn() {
         }
         assert_eq!(answer.reason, Reason::Split);
         assert_eq!(flags.is_enabled("p", &user), answer.cause == Cause::Variant);
-        assert_eq!(flags.variant("none", &user, "").cause, Cause::Nobody);
+        assert_eq!(flags.variant("none", &user, "").cause, Cause::NoUsers);
         assert_eq!(flags.variant("single", &user, "").value, "control");
     }
     assert!((5..40).contains(&inside), "{inside}");

@@ -440,7 +440,7 @@ mod tests {
     #[test]
     fn only_new_problems_are_reported() {
         let mut fields = Fields::default();
-        let mut update = |said: &[(&[u8], &[u8])]| fields.all(&raw(said));
+        let mut update = |stored: &[(&[u8], &[u8])]| fields.all(&raw(stored));
 
         assert_eq!(update(&[(b"a", b"{")]), Update::Problems);
         assert_eq!(update(&[(b"a", b"{")]), Update::Nothing);

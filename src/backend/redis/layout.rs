@@ -466,8 +466,8 @@ fn unexpected(command: &'static str, answer: &Value) -> RedisError {
         Value::Array(_) => "an array of another length",
         _ => "another type",
     };
-    let said = format!("{command} was answered with {answer}");
-    RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another type", said))
+    let detail = format!("{command} was answered with {answer}");
+    RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another type", detail))
 }
 
 /// Returns a read, or the reason why it failed.

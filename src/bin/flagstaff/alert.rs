@@ -35,10 +35,10 @@ impl Alerts {
         output: &Output,
     ) -> Result<Self, Failure> {
         let webhook = webhook.map(Webhook::parse).transpose()?;
-        let (changes, mut told) = mpsc::unbounded_channel::<Value>();
+        let (changes, mut received) = mpsc::unbounded_channel::<Value>();
         let output = output.clone();
         let teller = tokio::spawn(async move {
-            while let Some(change) = told.recv().await {
+            while let Some(change) = received.recv().await {
                 if let Some(command) = &exec
                     && let Err(problem) = run(command, &change).await
                 {
@@ -151,8 +151,8 @@ mod tests {
 
         let problem = Webhook::parse(&url).unwrap().post(&Value::Null).await.unwrap_err();
 
-        let told = format!("the webhook at `http://{address}` did not get the changes: ");
-        assert!(problem.starts_with(&told), "{problem}");
+        let start = format!("the webhook at `http://{address}` did not get the changes: ");
+        assert!(problem.starts_with(&start), "{problem}");
         assert!(!problem.contains("token") && !problem.contains("secret"), "{problem}");
     }
 

@@ -50,7 +50,7 @@ pub(crate) use self::{
 use self::{
     effect::Effect,
     elsewhere::Elsewhere,
-    entries::{check_revision, latest_revision, said},
+    entries::{check_revision, entry_of, latest_revision},
     rehearse::rehearse,
     report::report_stored,
     side::Side,
@@ -138,7 +138,7 @@ impl Override<'_> {
                 let write = flags.set(name, patch);
                 let write = write.inheriting(assignments.taken_out());
                 match assignments.depend_on_what_is_there() && self.if_rev.is_none() {
-                    true => write.if_entry(said(flags, name)),
+                    true => write.if_entry(entry_of(flags, name)),
                     false => write,
                 }
             }

@@ -433,6 +433,6 @@ mod tests {
         let tally = tally("[flags]\na = true\n", users(10));
 
         assert_eq!((tally.on, tally.draws.len(), tally.undrawn()), (10, 0, 10));
-        assert_eq!(tally.undrawn.get("everybody"), Some(&10));
+        assert_eq!(tally.undrawn.get("all_users"), Some(&10));
     }
 }

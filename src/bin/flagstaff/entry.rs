@@ -14,10 +14,10 @@ pub(crate) fn settings(settings: &Map<String, Value>) -> String {
         Value::Null => settings.contains_key(name),
         value => settings.get(name) == Some(value),
     });
-    let is_told = |name: &str, value: &Value| is_forced && on.get(name) == Some(value);
-    let told = settings.iter().filter(|(name, value)| !is_told(name, value));
+    let is_implied = |name: &str, value: &Value| is_forced && on.get(name) == Some(value);
+    let shown = settings.iter().filter(|(name, value)| !is_implied(name, value));
     let words = is_forced.then(|| "on".to_owned()).into_iter();
-    words.chain(told.map(|(name, value)| setting(name, value))).collect::<Vec<_>>().join(" ")
+    words.chain(shown.map(|(name, value)| setting(name, value))).collect::<Vec<_>>().join(" ")
 }
 
 fn setting(name: &str, value: &Value) -> String {
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    fn said(value: &Value) -> String {
+    fn shown(value: &Value) -> String {
         settings(value.as_object().unwrap())
     }
 
@@ -98,13 +98,13 @@ mod tests {
 
         forced.insert("percentage".to_owned(), 25.into());
         assert_eq!(settings(&forced), "on 25%");
-        assert_eq!(said(&json!({ "enabled": false, "owner": null })), "off owner=null");
+        assert_eq!(shown(&json!({ "enabled": false, "owner": null })), "off owner=null");
     }
 
     #[test]
     fn a_rollout_is_summarized_in_one_line() {
         assert_eq!(
-            said(&json!({ "rollout": {
+            shown(&json!({ "rollout": {
                 "stages": [{ "percentage": 1, "for": "2h" }, { "percentage": 100 }],
                 "stage": 2,
                 "stage_started": "2026-11-21T02:42:49Z",
@@ -113,7 +113,7 @@ mod tests {
             "rollout(stage 2, 1% for 2h then 100%, since 2026-11-21T02:42:49Z, not paused)"
         );
         assert_eq!(
-            said(
+            shown(
                 &json!({ "variants": { "a": 1, "b": { "weight": 2, "value": 7 } }, "rules": [{}] })
             ),
             "variants=a:1,b:2 rules=1 rule"

@@ -73,8 +73,8 @@ mod tests {
 
     #[test]
     fn a_count_has_its_own_noun_and_verb() {
-        let said = |number| format!("{} {}", count(number, "flag"), verb(number, "is", "are"));
+        let sentence = |number| format!("{} {}", count(number, "flag"), verb(number, "is", "are"));
 
-        assert_eq!([0, 1, 2].map(said), ["0 flags are", "1 flag is", "2 flags are"]);
+        assert_eq!([0, 1, 2].map(sentence), ["0 flags are", "1 flag is", "2 flags are"]);
     }
 }

@@ -19,7 +19,7 @@ pub(crate) const NOT_READABLE: &str = "not readable";
 
 /// Returns the reason why a stored value of a flag cannot be read, if one cannot.
 pub(crate) fn problem(flags: &Flags, name: &str) -> Option<String> {
-    flags.sources_of(name).into_iter().find_map(|said| said.problem)
+    flags.sources_of(name).into_iter().find_map(|held| held.problem)
 }
 
 /// Refuses an answer about a flag whose stored value cannot be read. Services keep its last good meaning, which
@@ -81,7 +81,7 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
 }
 
 fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
-    let unreadable = flags.sources_of(name).into_iter().find(|said| said.problem.is_some());
+    let unreadable = flags.sources_of(name).into_iter().find(|held| held.problem.is_some());
     let Some(SourceEntry { source, problem, .. }) = unreadable else { return Ok(()) };
     let word = text::word(name);
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());

@@ -823,7 +823,7 @@ impl Document {
                 let (flag, diagnostics) = (invalid.to_owned(), outside.diagnostics().clone());
                 return Err(EditError::Invalid { flag, diagnostics });
             }
-            let meant = said(&self.outside, name).into_iter().map(|(key, said)| match said {
+            let meant = entries_of(&self.outside, name).into_iter().map(|(key, held)| match held {
                 Ok(settings) => {
                     let settings = rename::renamed(&settings, old, new);
                     let pin = pinned.iter().find(|(of, _)| *of == part && key == old);
@@ -835,8 +835,8 @@ impl Document {
                 }
                 Err(forced) => (renamed(&key), Err(forced)),
             });
-            let is = said(&outside, name).into_iter();
-            let is = is.map(|(key, said)| (key, said.map(|settings| text_of(&settings))));
+            let is = entries_of(&outside, name).into_iter();
+            let is = is.map(|(key, held)| (key, held.map(|settings| text_of(&settings))));
             if !meant.collect::<BTreeMap<_, _>>().into_iter().eq(is) {
                 return Err(EditError::Unwritable { flag: old.to_owned() });
             }
@@ -853,18 +853,18 @@ impl Document {
 }
 
 /// Returns the entries that a part of a file itself has for its flags: settings, or a forced value.
-fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
+fn entries_of(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
     match part {
         None => {
             let flags = file.flags_of(None).good.iter();
             flags.map(|(key, flag)| (key.to_owned(), Ok(settings(flag)))).collect()
         }
         Some(name) => {
-            let said = |entry: &Entry| match entry.as_definition() {
+            let entry_of = |entry: &Entry| match entry.as_definition() {
                 Some(definition) => Ok(settings(definition)),
                 None => Err(entry.clone()),
             };
-            file.entries(name).map(|(key, entry)| (key.to_owned(), said(entry))).collect()
+            file.entries(name).map(|(key, entry)| (key.to_owned(), entry_of(entry))).collect()
         }
     }
 }

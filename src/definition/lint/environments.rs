@@ -113,12 +113,12 @@ fn stays(text: &str, value: &Value<'_>, table: &DeTable<'_>) -> bool {
 /// Returns `true` if two definitions have the same settings, whether they remove or inherit the
 /// others.
 fn is_same(below: &Definition, merged: &Definition) -> bool {
-    let said = |definition: &Definition| {
-        let mut said = to_json(definition);
-        said.retain(|_, value| !value.is_null());
-        said
+    let settings = |definition: &Definition| {
+        let mut settings = to_json(definition);
+        settings.retain(|_, value| !value.is_null());
+        settings
     };
-    said(below) == said(merged)
+    settings(below) == settings(merged)
 }
 
 fn only_here(

@@ -23,8 +23,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             continue;
         }
         // A boolean evaluation of an off flag returns `false` in any case.
-        let is_said = flag.whole.has(Field::Off) || are_booleans(variants);
-        if is_said || flag.whole.off_variant().is_some() {
+        let is_set = flag.whole.has(Field::Off) || are_booleans(variants);
+        if is_set || flag.whole.off_variant().is_some() {
             continue;
         }
         let name = flag.name();

@@ -79,8 +79,8 @@ impl Asked<'_> {
             Cause::NoUnit(unit) => format!("there is no `{unit}` to draw by"),
             Cause::Variant => format!("`{user}` is drawn into it"),
             Cause::Traffic => format!("`{user}` is not in the traffic"),
-            Cause::Everybody => "nothing holds it back".to_owned(),
-            Cause::Nobody | Cause::Unmatched => {
+            Cause::AllUsers => "nothing holds it back".to_owned(),
+            Cause::NoUsers | Cause::Unmatched => {
                 format!("no list and no rule applies, and {percentage} of the other users are in")
             }
             // These causes come from sources and requests, which tests do not have.

@@ -128,8 +128,8 @@ pub struct SourceTrace {
     pub source: &'static str,
     /// The entry of the source, if there is one and it can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub says: Option<EntryTrace>,
-    /// The reason why the stored value cannot be read. Then `says` is the last good entry, if there was one.
+    pub entry: Option<EntryTrace>,
+    /// The reason why the stored value cannot be read. Then `entry` is the last good entry, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// A warning if the entry is neither on nor off, which its writer may not expect.

@@ -143,13 +143,13 @@ fn table(all: &[impl Rows]) -> Table {
 
 impl Rows for SourceTrace {
     fn rows(&self, table: &mut Table) {
-        let says = match (&self.says, &self.problem) {
-            (Some(says), _) => says.to_string(),
+        let entry = match (&self.entry, &self.problem) {
+            (Some(entry), _) => entry.to_string(),
             (None, Some(_)) => "not readable".to_owned(),
             (None, None) => "nothing".to_owned(),
         };
         let place = self.place.as_deref().map(line).unwrap_or_default();
-        table.row("", [self.source, &says, &place]);
+        table.row("", [self.source, &entry, &place]);
         if let Some(problem) = &self.problem {
             table.row("", ["", &line(problem)]);
         }
@@ -157,7 +157,7 @@ impl Rows for SourceTrace {
             table.row("", ["", &line(warning)]);
         }
         if let Some(provenance) = &self.provenance {
-            for line in said_by(provenance) {
+            for line in signature(provenance) {
                 table.row("", ["", &line]);
             }
         }
@@ -165,7 +165,7 @@ impl Rows for SourceTrace {
 }
 
 /// Returns the author and the times of an override, and its reason.
-fn said_by(provenance: &Provenance) -> Vec<String> {
+fn signature(provenance: &Provenance) -> Vec<String> {
     let Provenance { author, reason, at, expires_at, forced_until } = provenance;
     let text = |text: &str| Short(&Value::from(text)).to_string();
     let by = author.as_deref().map(|author| format!("by {}", text(author)));

@@ -103,7 +103,7 @@ impl Snapshot {
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
         let because = match evaluation.and_then(|evaluation| forced(&traces, evaluation.verdict)) {
-            Some(said) => format!("{} forces {said}", answer.source.unwrap_or_default()),
+            Some(entry) => format!("{} forces {entry}", answer.source.unwrap_or_default()),
             None => unreadable(&traces, &answer).unwrap_or_else(|| watched.because(&steps)),
         };
         let similar = match decision {
@@ -134,24 +134,24 @@ impl Snapshot {
 /// Returns the definition that a lookup has for a name that no source lists.
 fn looked_up(verdict: &Verdict) -> Option<Resolved> {
     let source = verdict.decision.source;
-    let is_said = verdict.ground != Ground::Test;
-    is_said.then(|| Resolved::new(Definition::forced(verdict.on).into(), source))
+    let is_forced = verdict.ground != Ground::Test;
+    is_forced.then(|| Resolved::new(Definition::forced(verdict.on).into(), source))
 }
 
 /// Returns the entry of the source that decided, if it is a forced value and alone decided for all users.
 fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s EntryTrace> {
     let Decision { cause, source, .. } = verdict.decision;
-    let is_for_everybody =
+    let is_for_all_users =
         verdict.ground == Ground::Open || cause.setting() == Some(Field::Enabled);
-    let said = sources.get(usize::from(source))?.says.as_ref()?;
-    (is_for_everybody && !matches!(said, EntryTrace::Settings(_))).then_some(said)
+    let entry = sources.get(usize::from(source))?.entry.as_ref()?;
+    (is_for_all_users && !matches!(entry, EntryTrace::Settings(_))).then_some(entry)
 }
 
 /// Returns the reason of a flag that is off because a source has something for it that cannot be read.
 fn unreadable(sources: &[SourceTrace], answer: &Answer<bool>) -> Option<String> {
     let source = answer.source.filter(|_| answer.cause == Cause::Disabled)?;
-    let said = sources.iter().find(|said| said.source == source && said.says.is_none())?;
-    Some(format!("the value in {source} cannot be read: {}", line(said.problem.as_ref()?)))
+    let trace = sources.iter().find(|trace| trace.source == source && trace.entry.is_none())?;
+    Some(format!("the value in {source} cannot be read: {}", line(trace.problem.as_ref()?)))
 }
 
 /// The entries of the sources for a flag.
@@ -193,14 +193,14 @@ impl<'a> Sources<'a> {
             let entry = offer.entry(self.key);
             let place = entry.as_ref().and_then(|_| offer.place(self.key, Part::Whole));
             let problem = stack.problem(self.key, source.position as SourceId);
-            let says = match &problem {
+            let readable = match &problem {
                 None => entry,
                 Some(_) => stack.last_good(self.key, source.position as SourceId),
             };
             SourceTrace {
                 source: source.name,
                 place,
-                says: says.as_ref().map(EntryTrace::from),
+                entry: readable.as_ref().map(EntryTrace::from),
                 problem,
                 warning: stack
                     .warning(self.key, source.position as SourceId)
@@ -224,7 +224,7 @@ impl<'a> Sources<'a> {
                 Some(Entry::Definition(own)) => summary::of(&own, field),
                 _ => summary::of(&resolved.definition, field),
             };
-            if value.is_none() && !self.is_said_below(source, field) {
+            if value.is_none() && !self.is_set_below(source, field) {
                 return None;
             }
             Some(SettingTrace {
@@ -241,7 +241,7 @@ impl<'a> Sources<'a> {
     }
 
     /// Returns true if a source below this one sets or removes the field.
-    fn is_said_below(&self, source: SourceId, field: Field) -> bool {
+    fn is_set_below(&self, source: SourceId, field: Field) -> bool {
         let below = self.offers.iter().skip(usize::from(source) + 1);
         below.filter_map(|offer| offer.entry(self.key)).any(|entry| match entry {
             Entry::Definition(definition) => definition.has(field),
@@ -347,7 +347,7 @@ impl Watched<'_, '_> {
                 false => steps.list.push(Step { check, outcome: Outcome::Served }),
             }
         }
-        let is_held_back = self.answer.cause != Cause::Everybody && !self.is_free();
+        let is_held_back = self.answer.cause != Cause::AllUsers && !self.is_free();
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
     }
 
@@ -493,10 +493,10 @@ impl Watched<'_, '_> {
                 }
                 _ => "no variant that is on has a weight".to_owned(),
             },
-            (Cause::Unmatched, _) if self.is_free() => Cause::Everybody.to_string(),
+            (Cause::Unmatched, _) if self.is_free() => Cause::AllUsers.to_string(),
             (Cause::Percentage, Some(check @ Check::Percentage { .. }))
             | (
-                Cause::Nobody | Cause::Unmatched,
+                Cause::NoUsers | Cause::Unmatched,
                 Some(check @ Check::Percentage { percentage: Percentage::ZERO, .. }),
             )
             // A percentage without a draw: it is the draw of a variant that has no unit.

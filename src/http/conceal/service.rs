@@ -84,7 +84,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let question = &*self.question;
         if !question.applies_to(&request) {
-            let edit = Edit::Served(Audience::Everybody);
+            let edit = Edit::Served(Audience::All);
             return SwitchFuture::on(self.arms.call_on(request), edit);
         }
         let denied = Cell::new(None);

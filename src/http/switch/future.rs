@@ -60,10 +60,7 @@ impl<A, B, X> SwitchFuture<A, B, X> {
     }
 
     pub(in crate::http) fn refused(refusal: X) -> Self {
-        Self {
-            arm: Arm::Refused { refusal: Some(refusal) },
-            edit: Edit::Served(Audience::Everybody),
-        }
+        Self { arm: Arm::Refused { refusal: Some(refusal) }, edit: Edit::Served(Audience::All) }
     }
 }
 
@@ -86,7 +83,7 @@ where
                 return Poll::Ready(Ok(refusal.refuse()));
             }
         })?;
-        match std::mem::replace(this.edit, Edit::Served(Audience::Everybody)) {
+        match std::mem::replace(this.edit, Edit::Served(Audience::All)) {
             Edit::Served(audience) => audience.limit(response.headers_mut()),
             Edit::Denied(denied, audience) => {
                 audience.hide(response.headers_mut());

@@ -87,7 +87,7 @@ where
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let question = &*self.question;
         if !question.applies_to(&request) {
-            let edit = Edit::Served(Audience::Everybody);
+            let edit = Edit::Served(Audience::All);
             return SwitchFuture::off(self.arms.call_off(request), edit);
         }
         match question.choose(&request, &Cell::new(None)) {

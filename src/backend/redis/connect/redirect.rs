@@ -64,6 +64,6 @@ async fn follow(
             }
         }
     }
-    let said = format!("redirected more than {MAX_HOPS} times");
-    Err(RedisError::new(RedisErrorKind::ClusterDown, &opening.place(&owner.node), Some(said)))
+    let detail = format!("redirected more than {MAX_HOPS} times");
+    Err(RedisError::new(RedisErrorKind::ClusterDown, &opening.place(&owner.node), Some(detail)))
 }

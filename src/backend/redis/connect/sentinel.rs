@@ -115,8 +115,8 @@ impl Sentinels {
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
         let address: Option<(String, u16)> = sentinel.query(&question).await?;
         let (host, port) = address.ok_or_else(|| {
-            let said = format!("`{}` is unknown", self.name);
-            RedisError::new(RedisErrorKind::NoMaster, &sentinel.place, Some(said))
+            let detail = format!("`{}` is unknown", self.name);
+            RedisError::new(RedisErrorKind::NoMaster, &sentinel.place, Some(detail))
         })?;
         Ok(Address::Tcp { host, port })
     }
@@ -127,8 +127,8 @@ impl Sentinels {
         match connection.query::<Vec<Value>>(&cmd("ROLE")).await {
             Ok(role) if matches!(role.first(), Some(Value::BulkString(role)) if role != b"master") =>
             {
-                let said = format!("the sentinels name it as the master `{}`", self.name);
-                Err(RedisError::new(RedisErrorKind::ReadOnly, &connection.place, Some(said)))
+                let detail = format!("the sentinels name it as the master `{}`", self.name);
+                Err(RedisError::new(RedisErrorKind::ReadOnly, &connection.place, Some(detail)))
             }
             Ok(_) => Ok(()),
             // The role is useful to check, but not worth requiring a right.

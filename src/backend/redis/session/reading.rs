@@ -259,9 +259,9 @@ impl Session<'_> {
     }
 
     fn master_down(&self, link: &str) -> Ended {
-        let said = format!("its link to the master is in the state `{link}`");
+        let detail = format!("its link to the master is in the state `{link}`");
         let kind = RedisErrorKind::MasterDown;
-        RedisError::new(kind, &self.connection.place, Some(said)).into()
+        RedisError::new(kind, &self.connection.place, Some(detail)).into()
     }
 
     /// Records the latest change that the log had when a read began.

@@ -110,10 +110,10 @@ impl Effect {
         if after == FlagState::Off || after == below {
             return None;
         }
-        let who = place.path().map(|path| format!("`{}` says", path.display()));
-        let who = who.unwrap_or_else(|| "the environment says".to_owned());
+        let weaker = place.path().map(|path| format!("`{}`", path.display()));
+        let weaker = weaker.unwrap_or_else(|| "the environment".to_owned());
         Some(format!(
-            "`{flag}` is {after} now; {} gives back what {who}: {below}",
+            "`{flag}` is {after} now; {} restores the state of {weaker}: {below}",
             paste::command("unset", &text::word(&self.flag))
         ))
     }

@@ -67,7 +67,7 @@ impl Ending {
             _ if rehearsal.comes_back() => Of::Switch,
             None => Of::Itself,
             Some(_) if before == end => Of::Everything,
-            Some(said) => match kept(said, stores) {
+            Some(held) => match kept(held, stores) {
                 kept if kept.is_empty() => Of::Another,
                 kept => Of::With(kept),
             },
@@ -99,8 +99,8 @@ fn kept(before: &Entry, after: Option<&Entry>) -> Vec<String> {
         return Vec::new();
     };
     let after = to_json(after);
-    let said = to_json(before).into_iter().filter(|(_, value)| !value.is_null());
-    let kept = said.filter(|(name, value)| after.get(name) == Some(value));
+    let settings = to_json(before).into_iter().filter(|(_, value)| !value.is_null());
+    let kept = settings.filter(|(name, value)| after.get(name) == Some(value));
     kept.map(|(name, _)| name).collect()
 }
 

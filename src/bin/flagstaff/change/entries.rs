@@ -19,8 +19,8 @@ pub(crate) fn store_now(flags: &Flags) -> SystemTime {
 /// The definition that the lists of a patch grow from. That of a flag which the store forces off is in force
 /// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
-    let said = said(flags, name);
-    let definition = match &said {
+    let stored = entry_of(flags, name);
+    let definition = match &stored {
         Some(Entry::Forced(false)) => {
             let mut definition = Definition::new();
             for source in flags.sources_of(name).iter().skip(1).rev() {
@@ -34,7 +34,7 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
         }
         _ => flags.snapshot().info(name)?.definition().clone(),
     };
-    Some(growing(&definition, said.as_ref().and_then(Entry::as_definition)))
+    Some(growing(&definition, stored.as_ref().and_then(Entry::as_definition)))
 }
 
 /// Returns the definition that the lists of a patch grow from: the merged one. Lists that add up grow from the entry
@@ -46,10 +46,10 @@ pub(super) fn growing(merged: &Definition, own: Option<&Definition>) -> Definiti
 }
 
 /// Returns the entry for a flag in the source that is written to.
-pub(super) fn said(flags: &Flags, name: &str) -> Option<Entry> {
+pub(super) fn entry_of(flags: &Flags, name: &str) -> Option<Entry> {
     let store = flags.writable_source();
     let mut sources = flags.sources_of(name).into_iter();
-    sources.find(|said| Some(said.source) == store).map(|said| said.entry)
+    sources.find(|held| Some(held.source) == store).map(|held| held.entry)
 }
 
 /// Returns the number of the latest change of a flag.

@@ -310,10 +310,10 @@ async fn what_decides(
     effect: &Effect,
 ) -> Result<Option<String>, Failure> {
     let sources = over.sources_of(&effect.flag);
-    let who = |said: &SourceEntry| match said.source.kind {
+    let who = |held: &SourceEntry| match held.source.kind {
         SourceKind::Redis => "the override in Redis".to_owned(),
         SourceKind::File => {
-            let place = said.place.as_deref().map_or("a stronger file".into(), clean);
+            let place = held.place.as_deref().map_or("a stronger file".into(), clean);
             format!("`{place}`")
         }
         _ => "the environment".to_owned(),
@@ -324,9 +324,9 @@ async fn what_decides(
     }
     let who = format!("{} {}", who.join(" and "), verb(who.len(), "decides", "decide"));
     let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
-    let said = sources.iter().map(|said| (said.source.kind, said.entry.clone()));
-    let said: Vec<_> = said.chain(declared.map(|entry| (SourceKind::File, entry))).collect();
-    let in_force = Rehearsal::merged(&effect.flag, &said);
+    let entries = sources.iter().map(|held| (held.source.kind, held.entry.clone()));
+    let entries: Vec<_> = entries.chain(declared.map(|entry| (SourceKind::File, entry))).collect();
+    let in_force = Rehearsal::merged(&effect.flag, &entries);
 
     let changed = differences(&effect.before.definition, &effect.after.definition);
     let hidden = differences(&effect.after.definition, &in_force.definition);
@@ -334,7 +334,7 @@ async fn what_decides(
     let decides = in_force.state != effect.after.state || changed.iter().any(hides);
     Ok(decides.then(|| {
         let (flag, state) = (clean(&effect.flag), in_force.state);
-        format!("{who} about `{flag}`, which is {state}, whatever the file says")
+        format!("{who} about `{flag}`, not the file: the flag is {state}")
     }))
 }
 

@@ -17,18 +17,18 @@ use crate::text::clean;
 /// The users for whom a flag can be on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
-    Nobody,
+    None,
     Some,
-    Everybody,
+    All,
 }
 
 impl Reach {
     /// Returns the complement: all other users.
     fn complement(self) -> Self {
         match self {
-            Self::Nobody => Self::Everybody,
+            Self::None => Self::All,
             Self::Some => Self::Some,
-            Self::Everybody => Self::Nobody,
+            Self::All => Self::None,
         }
     }
 }
@@ -50,12 +50,12 @@ pub(super) struct Other {
 impl Other {
     /// Returns true if it can be on for no user any more.
     pub(super) fn is_switched_off(&self) -> bool {
-        self.after == Reach::Nobody && self.before != Reach::Nobody
+        self.after == Reach::None && self.before != Reach::None
     }
 
     /// Returns true if it may be on for more users than now.
     pub(super) fn is_wider(&self) -> bool {
-        self.after > self.before || (self.is_let_more && self.after != Reach::Nobody)
+        self.after > self.before || (self.is_let_more && self.after != Reach::None)
     }
 
     /// The line about the effect on the flag.
@@ -65,7 +65,7 @@ impl Other {
         let what = match () {
             () if self.is_switched_off() => "off for all users then",
             () if self.is_wider() => "may be on for more users then",
-            () if self.after == Reach::Nobody => "off for all users, as before",
+            () if self.after == Reach::None => "off for all users, as before",
             () => "may change with it",
         };
         let needs = if self.requires_all { "requires" } else { "depends on" };
@@ -98,7 +98,7 @@ struct Truth {
 }
 
 impl Truth {
-    const NEVER: Self = Self { holds: Reach::Nobody, fails: Reach::Nobody };
+    const NEVER: Self = Self { holds: Reach::None, fails: Reach::None };
     const DEPENDS: Self = Self { holds: Reach::Some, fails: Reach::Some };
 
     fn negated(self) -> Self {
@@ -169,7 +169,7 @@ impl<'a> Flags<'a> {
     }
 
     fn reach(&self, flag: &str) -> Reach {
-        self.reaches.get(flag).copied().unwrap_or(Reach::Nobody)
+        self.reaches.get(flag).copied().unwrap_or(Reach::None)
     }
 
     /// Returns true if a flag is off for all users by its own settings.
@@ -182,15 +182,15 @@ impl<'a> Flags<'a> {
     fn own_reach(&self, flag: &str) -> Reach {
         let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
         let (allowed, denied) = match state {
-            None | Some(FlagState::Off | FlagState::Unknown) => return Reach::Nobody,
-            Some(FlagState::On) => return Reach::Everybody,
+            None | Some(FlagState::Off | FlagState::Unknown) => return Reach::None,
+            Some(FlagState::On) => return Reach::All,
             Some(FlagState::Partial { allowed, denied, .. }) => (allowed, denied),
             Some(_) => return Reach::Some,
         };
         match self.ruled_reach(flag, 0) {
             // Lists come before rules.
-            Reach::Nobody if allowed > 0 => Reach::Some,
-            Reach::Everybody if denied > 0 => Reach::Some,
+            Reach::None if allowed > 0 => Reach::Some,
+            Reach::All if denied > 0 => Reach::Some,
             reach => reach,
         }
     }
@@ -199,9 +199,9 @@ impl<'a> Flags<'a> {
     fn ruled_reach(&self, flag: &str, first: usize) -> Reach {
         let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
         let rest = match state {
-            Some(FlagState::Partial { percentage: Percentage::ZERO, .. }) => Reach::Nobody,
+            Some(FlagState::Partial { percentage: Percentage::ZERO, .. }) => Reach::None,
             Some(FlagState::Partial { percentage: Percentage::HUNDRED, variants: 0, .. }) => {
-                Reach::Everybody
+                Reach::All
             }
             _ => Reach::Some,
         };
@@ -212,8 +212,8 @@ impl<'a> Flags<'a> {
     /// Returns the reach of a rule and what is behind it, whose reach is `rest`.
     fn with_rule(&self, rule: &Rule, rest: Reach) -> Reach {
         match (self.match_of(rule), served(&rule.serve)) {
-            (Reach::Nobody, _) => rest,
-            (Reach::Everybody, served) => served,
+            (Reach::None, _) => rest,
+            (Reach::All, served) => served,
             (Reach::Some, served) if served == rest => rest,
             (Reach::Some, _) => Reach::Some,
         }
@@ -230,15 +230,15 @@ impl<'a> Flags<'a> {
             Condition::All(all) => {
                 let truths = || all.iter().map(|part| self.truth(part));
                 Truth {
-                    holds: truths().map(|it| it.holds).min().unwrap_or(Reach::Everybody),
-                    fails: truths().map(|it| it.fails).max().unwrap_or(Reach::Nobody),
+                    holds: truths().map(|it| it.holds).min().unwrap_or(Reach::All),
+                    fails: truths().map(|it| it.fails).max().unwrap_or(Reach::None),
                 }
             }
             Condition::Any(any) => {
                 let truths = || any.iter().map(|part| self.truth(part));
                 Truth {
-                    holds: truths().map(|it| it.holds).max().unwrap_or(Reach::Nobody),
-                    fails: truths().map(|it| it.fails).min().unwrap_or(Reach::Everybody),
+                    holds: truths().map(|it| it.holds).max().unwrap_or(Reach::None),
+                    fails: truths().map(|it| it.fails).min().unwrap_or(Reach::All),
                 }
             }
             Condition::Not(not) => self.truth(not.condition()).negated(),
@@ -272,12 +272,10 @@ impl<'a> Flags<'a> {
             RequiredState::On => is_on,
             RequiredState::Off => is_on.negated(),
             RequiredState::Variants(names) if names.is_empty() => {
-                Truth { holds: Reach::Nobody, fails: Reach::Everybody }
+                Truth { holds: Reach::None, fails: Reach::All }
             }
             // A flag that is on may serve any variant, and one that is off may serve one, too.
-            RequiredState::Variants(_) if on == Reach::Nobody && !self.serves_off(required) => {
-                is_on
-            }
+            RequiredState::Variants(_) if on == Reach::None && !self.serves_off(required) => is_on,
             _ => Truth::DEPENDS,
         }
     }
@@ -336,8 +334,8 @@ impl<'a> Flags<'a> {
 /// Returns the users whom a rule turns on, of those who meet its condition.
 fn served(serve: &Serve) -> Reach {
     match serve {
-        Serve::On | Serve::Percentage(Percentage::HUNDRED) => Reach::Everybody,
-        Serve::Off | Serve::Percentage(Percentage::ZERO) => Reach::Nobody,
+        Serve::On | Serve::Percentage(Percentage::HUNDRED) => Reach::All,
+        Serve::Off | Serve::Percentage(Percentage::ZERO) => Reach::None,
         _ => Reach::Some,
     }
 }
@@ -417,9 +415,9 @@ impl<'f, 'a> Change<'f, 'a> {
                 way.is_new_or_gone = before.is_of_a_state(flag) != after.is_of_a_state(flag);
             }
             let (was, is) = (before.reach(flag), after.reach(flag));
-            way.on.more &= was != Reach::Everybody && is != Reach::Nobody;
-            way.on.fewer &= was != Reach::Nobody && is != Reach::Everybody;
-            way.varies &= is != Reach::Nobody;
+            way.on.more &= was != Reach::All && is != Reach::None;
+            way.on.fewer &= was != Reach::None && is != Reach::All;
+            way.varies &= is != Reach::None;
             if !way.on.is_none() || way.varies || way.is_new_or_gone {
                 change.ways.insert(flag, way);
             }
@@ -443,14 +441,10 @@ impl<'f, 'a> Change<'f, 'a> {
             let served = served(&rule.serve);
             let rest = |flags: &Flags<'_>| flags.ruled_reach(flag, index + 1);
             // Who comes to match is served by the rule, and who does not any more by what is behind it.
-            way.on.more |=
-                turn.more && served != Reach::Nobody && rest(self.before) != Reach::Everybody;
-            way.on.more |=
-                turn.fewer && served != Reach::Everybody && rest(self.after) != Reach::Nobody;
-            way.on.fewer |=
-                turn.more && served != Reach::Everybody && rest(self.before) != Reach::Nobody;
-            way.on.fewer |=
-                turn.fewer && served != Reach::Nobody && rest(self.after) != Reach::Everybody;
+            way.on.more |= turn.more && served != Reach::None && rest(self.before) != Reach::All;
+            way.on.more |= turn.fewer && served != Reach::All && rest(self.after) != Reach::None;
+            way.on.fewer |= turn.more && served != Reach::All && rest(self.before) != Reach::None;
+            way.on.fewer |= turn.fewer && served != Reach::None && rest(self.after) != Reach::All;
             way.varies |= !turn.is_none();
         }
         way
@@ -529,8 +523,8 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
             // The effect on the changed flag itself is printed elsewhere, and that it is switched off.
             let is_news = match is_changed {
                 true => {
-                    after_reach == Reach::Nobody
-                        && before != Reach::Nobody
+                    after_reach == Reach::None
+                        && before != Reach::None
                         && !after.is_switched_off(name)
                 }
                 false => !through.is_empty(),
@@ -659,7 +653,7 @@ mod tests {
     }
 
     /// Returns the flags that a change of `a` changes the answers of, each with the word for the change.
-    fn told(text: &str, after: &Definition) -> Vec<String> {
+    fn effects_of(text: &str, after: &Definition) -> Vec<String> {
         let text = format!("[flags.a]\n[flags]\n{text}");
         let flags = of_text(&text);
         let effect = change(&flags, "a", after);
@@ -741,8 +735,8 @@ mod tests {
             ("b = { requires = [{ flag = \"a\", on = false }] }\n".to_owned(), "more"),
             (rule("when = { plan = \"pro\" }, serve = false", "requires = [\"a\"]"), "off"),
         ] {
-            let told = told(&text, &Definition::new().enabled(false));
-            assert_eq!(told, [format!("b {expected}")], "{text}");
+            let effects = effects_of(&text, &Definition::new().enabled(false));
+            assert_eq!(effects, [format!("b {expected}")], "{text}");
         }
     }
 
@@ -754,9 +748,9 @@ mod tests {
                     e = { requires = [\"b\"] }\n\
                     other = { requires = [\"off\"] }\noff = false\n\
                     f = { percentage = 10, rules = [{ when = { flag = \"other\" }, serve = false }, { when = { flag = \"a\" }, serve = true }] }\n";
-        let told = told(text, &Definition::new().enabled(false));
+        let effects = effects_of(text, &Definition::new().enabled(false));
 
-        assert_eq!(told, ["b off", "c more", "d same or fewer", "e off", "f same or fewer"]);
+        assert_eq!(effects, ["b off", "c more", "d same or fewer", "e off", "f same or fewer"]);
     }
 
     #[test]

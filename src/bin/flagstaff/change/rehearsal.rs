@@ -9,7 +9,7 @@ use flagstaff::{
 };
 
 use super::{
-    entries::{said, store_now},
+    entries::{entry_of, store_now},
     side::Side,
 };
 use crate::{failure::Failure, place::Once};
@@ -33,22 +33,22 @@ impl Rehearsal {
         let now = store_now(flags);
         let (mut before, mut below) = (None, Vec::new());
         let written = flags.writable_source();
-        for said in flags.sources_of(name) {
-            match said.source {
-                source if Some(source) == written => before = Some(said),
-                source => below.push((source.kind, said.entry)),
+        for held in flags.sources_of(name) {
+            match held.source {
+                source if Some(source) == written => before = Some(held),
+                source => below.push((source.kind, held.entry)),
             }
         }
         let store = Memory::new();
-        if let Some(said) = &before {
-            store.insert(name, said.entry.clone());
+        if let Some(held) = &before {
+            store.insert(name, held.entry.clone());
         }
         let over = Flags::builder().source(store.clone());
         let flags = below.iter().fold(over, |builder, (kind, entry)| {
             builder.source(Once::new(*kind, offer(name, entry)))
         });
         let flags = flags.start().await?;
-        let next = RefCell::new(before.as_ref().and_then(|said| next(name, said, now)));
+        let next = RefCell::new(before.as_ref().and_then(|held| next(name, held, now)));
         Ok(Self { name: name.to_owned(), flags, before, store, next, below })
     }
 
@@ -69,14 +69,14 @@ impl Rehearsal {
     /// The flag at the instant at which the store changes by itself.
     pub(super) fn then(&self, at: SystemTime) -> Side {
         let Some(next) = self.next.borrow().clone() else { return self.below(at) };
-        let said = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
-        let said: Vec<_> = said.collect();
-        Side::of(&merge(&self.name, &said, at), &self.name)
+        let entries = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
+        let entries: Vec<_> = entries.collect();
+        Side::of(&merge(&self.name, &entries, at), &self.name)
     }
 
     /// Returns the entry of the store after the change.
     pub(crate) fn after(&self) -> Option<Entry> {
-        said(&self.flags, &self.name)
+        entry_of(&self.flags, &self.name)
     }
 
     /// The flag at an instant, as the sources below the store make it.
@@ -97,10 +97,10 @@ impl Rehearsal {
 
 /// The entry of an override whose switch ends: its settings without what the switch does. A step of a rollout, which
 /// leaves a switch alone, comes to the same.
-fn next(name: &str, said: &SourceEntry, now: SystemTime) -> Option<Entry> {
-    let by = said.provenance.as_ref()?;
+fn next(name: &str, held: &SourceEntry, now: SystemTime) -> Option<Entry> {
+    let by = held.provenance.as_ref()?;
     by.forced_until.filter(|&until| by.changes_at(now) == Some(until))?;
-    let Entry::Definition(definition) = &said.entry else { return None };
+    let Entry::Definition(definition) = &held.entry else { return None };
     let mut settings = to_json(definition);
     settings.remove(Field::Enabled.as_str());
     Some(from_json_object(name, &settings, UnknownKeys::Reject).ok()?.into())

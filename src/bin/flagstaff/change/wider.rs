@@ -12,7 +12,7 @@ use super::side::Side;
 /// Returns `true` if a flag may be on for a user for whom it is off now. Differences that cannot
 /// be compared count as more users.
 pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
-    let fewer = |field| !is_within(said(now, field), said(then, field));
+    let fewer = |field| !is_within(value_of(now, field), value_of(then, field));
     let denies_fewer = with_effect(Effect::Denies).any(fewer);
     // The flag is off now for denied users only, and all of them are denied then, too.
     if is_on_but_for_denied(now) && !denies_fewer {
@@ -26,9 +26,9 @@ pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
         ) => then > now,
         _ => return true,
     };
-    let more = |field| !is_within(said(then, field), said(now, field));
+    let more = |field| !is_within(value_of(then, field), value_of(now, field));
     // What decides about users one by one cannot be compared as more and less.
-    let differs = |field| said(then, field) != said(now, field);
+    let differs = |field| value_of(then, field) != value_of(now, field);
     is_larger
         || with_effect(Effect::Allows).any(more)
         || denies_fewer
@@ -40,7 +40,7 @@ fn with_effect(effect: Effect) -> impl Iterator<Item = Field> {
 }
 
 /// Returns the value of a field; `None` if it is not set.
-fn said(side: &Side, field: Field) -> Option<&Value> {
+fn value_of(side: &Side, field: Field) -> Option<&Value> {
     side.definition.get(field.as_str()).filter(|value| !value.is_null())
 }
 
@@ -53,7 +53,7 @@ fn is_on_but_for_denied(side: &Side) -> bool {
     };
     // An empty list leaves no user out.
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-    with_effect(Effect::Narrows).all(|field| said(side, field).is_none_or(is_empty))
+    with_effect(Effect::Narrows).all(|field| value_of(side, field).is_none_or(is_empty))
 }
 
 /// Returns `true` if all members of `list` are in `other`.

@@ -133,8 +133,8 @@ impl Create {
             }
         };
         let sources = over.map(|over| over.sources_of(&self.name)).unwrap_or_default();
-        let Some(said) = sources.first() else { return Ok(()) };
-        let (flag, source) = (clean(&self.name), said.source.name);
+        let Some(held) = sources.first() else { return Ok(()) };
+        let (flag, source) = (clean(&self.name), held.source.name);
         Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
             .hint(format!(
                 "{} shows the entry of each source; {} writes an override into the file",

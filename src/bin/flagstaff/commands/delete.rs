@@ -238,11 +238,11 @@ fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
     let mut needing: Vec<_> = needing.collect::<BTreeSet<_>>().into_iter().collect();
     for over in over.into_iter() {
         for (name, _) in over.all(&flagstaff::Context::anonymous()) {
-            let says = over.sources_of(&name).into_iter().any(|said| match &said.entry {
+            let has_one = over.sources_of(&name).into_iter().any(|held| match &held.entry {
                 Entry::Definition(definition) => references::names(definition, flag),
                 _ => false,
             });
-            if says && name != flag && !needing.contains(&name) {
+            if has_one && name != flag && !needing.contains(&name) {
                 needing.push(name);
             }
         }
@@ -261,7 +261,7 @@ fn segments(files: &Files, flag: &str) -> BTreeSet<String> {
 }
 
 fn is_overridden(over: &Flags, flag: &str) -> bool {
-    over.sources_of(flag).iter().any(|said| said.source.kind == SourceKind::Redis)
+    over.sources_of(flag).iter().any(|held| held.source.kind == SourceKind::Redis)
 }
 
 fn needed_by(

@@ -178,7 +178,7 @@ impl Flag {
         };
         let Provenance { author, at, reason, expires_at, forced_until, .. } = &self.by;
         let forced = forced_until.filter(|&until| until > now);
-        let told = [
+        let details = [
             what,
             author.as_deref().map(|author| clean(author).into_owned()),
             at.map(|at| time::relative(at, now)),
@@ -186,9 +186,10 @@ impl Flag {
             forced.map(|until| format!("switch ends {}", time::relative(until, now))),
             expires_at.map(|end| format!("ends {}", time::relative(end, now))),
         ];
-        let told: Vec<_> = told.into_iter().flatten().collect();
-        let told = if told.is_empty() { String::new() } else { format!("  ({})", told.join(", ")) };
-        format!("{}{told}\n{}", clean(&self.name), difference::text(&self.differences))
+        let details: Vec<_> = details.into_iter().flatten().collect();
+        let details =
+            if details.is_empty() { String::new() } else { format!("  ({})", details.join(", ")) };
+        format!("{}{details}\n{}", clean(&self.name), difference::text(&self.differences))
     }
 
     /// A row for each setting that differs, and one for a flag without any.

@@ -221,7 +221,7 @@ fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failur
     }
     let mut answers = Lines::new();
     let mut code = ExitCode::Done;
-    let mut told = false;
+    let mut is_noted = false;
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -238,9 +238,9 @@ fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failur
         let mut answer = match Question::parse(&line) {
             Ok(Question { flag, context, default }) => {
                 // Once: where one line has it, all of them do.
-                if let Some(name) = context::boxed(&context).filter(|_| !told) {
+                if let Some(name) = context::boxed(&context).filter(|_| !is_noted) {
                     output.warning(format!("line {number}: {}", context::boxed_warning(name)));
-                    told = true;
+                    is_noted = true;
                 }
                 match unknown.get(&flag) {
                     Some(failure) => {

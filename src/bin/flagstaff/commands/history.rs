@@ -104,14 +104,14 @@ fn shown(stored: Option<&str>) -> String {
     let object = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
     let time = |member: &str| object.as_ref()?["override"][member].as_str();
     let end = time("expires_at");
-    let said = without_override(stored, |mut said| {
-        let forced = said.remove("force").and_then(|force| match force {
+    let shown = without_override(stored, |mut members| {
+        let forced = members.remove("force").and_then(|force| match force {
             Value::Bool(true) => Some("on".to_owned()),
             Value::Bool(false) => Some("off".to_owned()),
             Value::String(variant) => Some(variant),
             _ => None,
         });
-        let settings = Some(settings(&said)).filter(|settings| !settings.is_empty());
+        let settings = Some(settings(&members)).filter(|settings| !settings.is_empty());
         if let (Some(forced), Some(until), Some(then)) = (&forced, time("force_until"), &settings) {
             return format!("{forced} until {until}, then {then}");
         }
@@ -119,8 +119,8 @@ fn shown(stored: Option<&str>) -> String {
         if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
     });
     match end {
-        Some(end) => format!("{said} until {end}"),
-        None => said,
+        Some(end) => format!("{shown} until {end}"),
+        None => shown,
     }
 }
 

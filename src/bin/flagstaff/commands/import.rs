@@ -235,7 +235,7 @@ fn because(error: &EditError) -> String {
 /// The fields of the hash that Python services share.
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
     let flags = Flags::builder().source(redis.unannounced()).require_ready().start().await?;
-    let is_read = |flag: &str| flags.sources_of(flag).iter().all(|said| said.problem.is_none());
+    let is_read = |flag: &str| flags.sources_of(flag).iter().all(|held| held.problem.is_none());
     let entries = flags.drift().into_iter().filter(|drift| is_read(&drift.key));
     let mut imported =
         stored(entries.map(|drift| (drift.key, drift.entry, drift.provenance.is_some())));

@@ -37,7 +37,7 @@ impl IsOn {
         }
         // A forced value decides alone. Settings in the store, or nothing there, leave it to the file.
         let strongest = flags.sources_of(&self.flag).into_iter().next();
-        if strongest.is_none_or(|said| said.entry.forces().is_none()) {
+        if strongest.is_none_or(|held| held.entry.forces().is_none()) {
             session.place.refuse_without_file()?;
         }
         Ok(if flags.is_enabled(&*self.flag, &context) { ExitCode::Done } else { ExitCode::No })

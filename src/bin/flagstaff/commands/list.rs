@@ -191,8 +191,8 @@ impl List {
         for (name, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(name) else { continue };
             let sources = flags.sources_of(name);
-            let source = sources.first().map(|said| said.source);
-            let problem = sources.into_iter().find_map(|said| said.problem);
+            let source = sources.first().map(|held| held.source);
+            let problem = sources.into_iter().find_map(|held| held.problem);
             let definition = info.definition();
             let subject = Subject {
                 name,

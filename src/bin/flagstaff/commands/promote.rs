@@ -150,13 +150,13 @@ impl Promote {
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let (drift, now) = (flags.drift(), store_now(flags));
         let store = flags.writable_source();
-        let said = |flag: &str| {
+        let override_of = |flag: &str| {
             let sources = flags.sources_of(flag);
-            sources.into_iter().find(|said| Some(said.source) == store)
+            sources.into_iter().find(|held| Some(held.source) == store)
         };
         let mut overrides = Vec::new();
         for flag in &self.flags {
-            let Some(said) = said(flag) else {
+            let Some(held) = override_of(flag) else {
                 return Err(Failure::refused(format!("`{}` is not overridden", clean(flag))).hint(
                     format!(
                         "{} shows the entry of each source",
@@ -164,8 +164,8 @@ impl Promote {
                     ),
                 ));
             };
-            let end = said.provenance.and_then(|by| by.changes_at(now));
-            overrides.push(Override { flag: flag.clone(), entry: said.entry, end });
+            let end = held.provenance.and_then(|by| by.changes_at(now));
+            overrides.push(Override { flag: flag.clone(), entry: held.entry, end });
         }
         if !self.flags.is_empty() {
             return Ok(overrides);

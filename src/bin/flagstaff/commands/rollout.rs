@@ -228,9 +228,9 @@ impl Stepping<'_> {
             RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
                 Some(mistake) => Some(format!("`{name}` has a mistake in the file: {mistake}")),
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
-                    let Hiding { says, .. } = Hiding::of(source, store_now(flags));
+                    let Hiding { entry, .. } = Hiding::of(source, store_now(flags));
                     format!(
-                        "an override has {says}, which hides the rollout: {}",
+                        "an override has {entry}, which hides the rollout: {}",
                         paste::command("rollout status", &word)
                     )
                 }),
@@ -306,7 +306,7 @@ impl Act for Stepping<'_> {
 /// The entry of a source for a flag and its author, as users read them.
 struct Hiding {
     source: source::Source,
-    says: String,
+    entry: String,
     who: Vec<String>,
     /// The instant at which the entry changes by itself.
     until: Option<SystemTime>,
@@ -314,21 +314,21 @@ struct Hiding {
 
 impl Hiding {
     /// `now` is the time by which the source ends what it has.
-    fn of(said: &SourceEntry, now: SystemTime) -> Self {
-        let says = match &said.entry {
+    fn of(held: &SourceEntry, now: SystemTime) -> Self {
+        let entry = match &held.entry {
             Entry::Definition(definition) if definition.enabled.value() == Some(&false) => {
                 "enabled=false".to_owned()
             }
             Entry::Definition(definition) => match definition.percentage.value() {
                 Some(percentage) => format!("{percentage}"),
-                None => clean(&said.entry.to_string()).into_owned(),
+                None => clean(&held.entry.to_string()).into_owned(),
             },
             entry => clean(&entry.to_string()).into_owned(),
         };
-        let by = said.provenance.as_ref();
+        let by = held.provenance.as_ref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
         let until = by.and_then(|by| by.changes_at(now));
-        Self { source: said.source, says, who, until }
+        Self { source: held.source, entry, who, until }
     }
 
     /// Adds the author and the reason from the log, where the entry is a plain on or off without them.
@@ -382,7 +382,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         (None, None) => (None, None),
     };
     let hidden_by = match hidden_by {
-        Some(said) => Some(said.signed(&flags, flag).await?),
+        Some(held) => Some(held.signed(&flags, flag).await?),
         None => None,
     };
     let Some(progress) = progress else {
@@ -402,18 +402,18 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
-        if let Some(Hiding { source, says, who, until }) = &hidden_by {
+        if let Some(Hiding { source, entry, who, until }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
             let until = until.map(|until| {
                 format!(", until {}, {}", time::rfc3339(until), time::relative(until, store_now))
             });
             let until = until.unwrap_or_default();
             text +=
-                &format!("  not in force: {source} has {says}{who}{until}; the flag is {state}\n");
+                &format!("  not in force: {source} has {entry}{who}{until}; the flag is {state}\n");
         }
         text
     })?;
-    if hidden_by.is_some_and(|said| said.source.kind == SourceKind::Redis) {
+    if hidden_by.is_some_and(|held| held.source.kind == SourceKind::Redis) {
         let is_off = info.is_some_and(|info| info.rollout().is_some());
         session.output.hint(way_back(session, flag, &sources, &progress, is_off).await?);
     }
@@ -428,8 +428,8 @@ async fn way_back(
     progress: &Progress,
     is_off: bool,
 ) -> Result<String, Failure> {
-    let stored = sources.iter().find(|said| said.source.kind == SourceKind::Redis);
-    let has_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
+    let stored = sources.iter().find(|held| held.source.kind == SourceKind::Redis);
+    let has_settings = stored.is_some_and(|held| matches!(held.entry, Entry::Definition(_)));
     let word = text::word(flag);
     if !is_off || !has_settings {
         return Ok(format!("{} lets the rollout decide", paste::command("unset", &word)));
@@ -467,8 +467,8 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Vec<Strin
         percentage.to_string(),
         date(since),
         date(due),
-        hidden_by.map(|said| said.source.to_string()).unwrap_or_default(),
-        date(&hidden_by.and_then(|said| said.until)),
+        hidden_by.map(|held| held.source.to_string()).unwrap_or_default(),
+        date(&hidden_by.and_then(|held| held.until)),
     ]
 }
 
@@ -480,13 +480,13 @@ fn switched_off(
 ) -> Option<Hiding> {
     let info = info.filter(|info| info.definition().enabled.value() == Some(&false))?;
     let source = info.source_of(Field::Enabled)?;
-    sources.iter().find(|said| said.source == source).map(|said| Hiding::of(said, now))
+    sources.iter().find(|held| held.source == source).map(|held| Hiding::of(held, now))
 }
 
 /// Returns the progress of a rollout by the entries of these sources alone.
 fn hidden(flag: &str, sources: &[SourceEntry]) -> Option<Progress> {
-    let offer = |said: &SourceEntry| Offer::from_iter([(flag, said.entry.clone())]);
-    let sources = sources.iter().map(|said| (said.source.kind, offer(said)));
+    let offer = |held: &SourceEntry| Offer::from_iter([(flag, held.entry.clone())]);
+    let sources = sources.iter().map(|held| (held.source.kind, offer(held)));
     let snapshot = Snapshot::merge(sources, SystemTime::now());
     snapshot.info(flag).and_then(|info| info.rollout())
 }
@@ -513,8 +513,8 @@ fn json(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Value {
         "percentage": number::percent(progress.percentage),
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
-        "hiddenBy": hidden_by.map(|said| json!({
-            "source": said.source, "says": said.says, "until": said.until.map(time::rfc3339),
+        "hiddenBy": hidden_by.map(|hiding| json!({
+            "source": hiding.source, "entry": hiding.entry, "until": hiding.until.map(time::rfc3339),
         })),
     })
 }

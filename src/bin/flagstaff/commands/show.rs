@@ -80,20 +80,20 @@ struct SourceRow {
 impl SourceRow {
     /// A plain on or off has its author in the log only.
     async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
-        let mut said = Self { entry, revision: None };
-        if said.entry.source.kind != SourceKind::Redis {
-            return said;
+        let mut held = Self { entry, revision: None };
+        if held.entry.source.kind != SourceKind::Redis {
+            return held;
         }
         // A user who may not read the log gets the page without it.
         let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
-            said.revision = revision;
-            let by = said.entry.provenance.get_or_insert_default();
+            held.revision = revision;
+            let by = held.entry.provenance.get_or_insert_default();
             by.at = by.at.or(at);
             by.author = by.author.take().or(author);
             by.reason = by.reason.take().or(reason);
         }
-        said
+        held
     }
 
     /// `by ana, 3 minutes ago: incident 42`
@@ -144,7 +144,7 @@ struct Shown<'a> {
 impl Shown<'_> {
     /// The state, unless a stored value cannot be read.
     fn state(&self) -> Option<FlagState> {
-        let is_known = self.sources.iter().all(|said| said.entry.problem.is_none());
+        let is_known = self.sources.iter().all(|held| held.entry.problem.is_none());
         is_known.then(|| self.info.state())
     }
 
@@ -184,12 +184,12 @@ impl Shown<'_> {
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "Sources, the strongest first:"));
-        text += &table(self.sources.iter().map(|said| {
-            let says = match &said.entry.problem {
+        text += &table(self.sources.iter().map(|held| {
+            let entry = match &held.entry.problem {
                 Some(_) => unreadable::NOT_READABLE.to_owned(),
-                None => short(&said.entry.entry),
+                None => short(&held.entry.entry),
             };
-            vec![said.entry.source.to_string(), says, said.text(self.store_now)]
+            vec![held.entry.source.to_string(), entry, held.text(self.store_now)]
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
@@ -244,8 +244,8 @@ impl Shown<'_> {
         for (field, value, source) in self.set(about()) {
             rows.push(words(&["about", field.as_str(), &plain(&value), &source]));
         }
-        for said in &self.sources {
-            let SourceEntry { source, entry, provenance, problem, .. } = &said.entry;
+        for held in &self.sources {
+            let SourceEntry { source, entry, provenance, problem, .. } = &held.entry;
             let Provenance { author, reason, at, expires_at, .. } =
                 &provenance.clone().unwrap_or_default();
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();

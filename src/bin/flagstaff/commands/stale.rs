@@ -217,14 +217,14 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
         .into_iter()
         .next()
         .filter(|entry| entry.source.kind != SourceKind::File)?;
-    let said = entry.provenance.and_then(|provenance| provenance.at);
-    let at = match said {
+    let changed = entry.provenance.and_then(|provenance| provenance.at);
+    let at = match changed {
         None if entry.source.kind == SourceKind::Redis => {
             // A forced entry is no more than on or off; the log has the time.
             let log = flags.history_of(key, 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)
         }
-        said => said,
+        changed => changed,
     };
     Some(at.map(|at| Since { at, source: Source::Override }))
 }

@@ -131,8 +131,8 @@ fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
 
 /// The stages, and where they stand. There, `advance` of a job moves a rollout on; here the clock would.
 fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<(), String> {
-    let said = |name: &str| object.get(name).filter(|value| !value.is_null());
-    let list = match said("rollout_stages") {
+    let given = |name: &str| object.get(name).filter(|value| !value.is_null());
+    let list = match given("rollout_stages") {
         None => &[],
         Some(Value::Array(list)) => &list[..],
         Some(other) => {
@@ -140,7 +140,7 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         }
     };
     let Some(last) = list.len().checked_sub(1) else {
-        for (name, value) in PROGRESS.iter().filter_map(|name| Some((name, said(name)?))) {
+        for (name, value) in PROGRESS.iter().filter_map(|name| Some((name, given(name)?))) {
             flag.note(format!("not imported: `{name}`, which is {value}, without stages"));
         }
         return Ok(());
@@ -148,7 +148,7 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
     let stages = list.iter().enumerate();
     let stages: Vec<_> =
         stages.map(|(index, it)| stage(it, index == last)).collect::<Result<_, _>>()?;
-    let current = match said("current_stage") {
+    let current = match given("current_stage") {
         None => 0,
         Some(number) => {
             let place = number.as_u64();
@@ -159,8 +159,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
     };
     let mut rollout = Map::new();
     rollout.insert("stages".to_owned(), stages.into());
-    let began = said("rollout_started").and_then(instant);
-    if said("rolled_back_at").is_some() {
+    let began = given("rollout_started").and_then(instant);
+    if given("rolled_back_at").is_some() {
         flag.note("its rollout was rolled back, so it counts as not started");
         flag.settings.remove("percentage");
     } else if let Some(began) = began {
@@ -175,7 +175,7 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         }
         flag.settings.remove("percentage");
         // A rollout in its first stage has no other start, and one that was started again keeps an old one.
-        let stage = said("stage_started").filter(|_| current > 0).and_then(instant);
+        let stage = given("stage_started").filter(|_| current > 0).and_then(instant);
         let stage = stage.unwrap_or_else(|| began.clone());
         rollout.insert("start".to_owned(), began.into());
         rollout.insert("stage".to_owned(), json!(current + 1));

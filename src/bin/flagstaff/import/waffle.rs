@@ -220,14 +220,14 @@ fn flag(
     match field(fields, "everyone", Value::as_bool)? {
         Some(true) => {
             settings.insert("enabled".to_owned(), true.into());
-            let said: Vec<_> =
-                TARGETING.into_iter().filter(|name| is_said(fields.get(*name))).collect();
-            if !said.is_empty() {
-                let said =
-                    said.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let ignored: Vec<_> =
+                TARGETING.into_iter().filter(|name| is_given(fields.get(*name))).collect();
+            if !ignored.is_empty() {
+                let ignored =
+                    ignored.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
                 imported.note(
                     key,
-                    format!("it is on for all users, so {said} have no effect and are left out"),
+                    format!("it is on for all users, so {ignored} have no effect and are left out"),
                 );
             }
             return Ok(settings);
@@ -262,7 +262,7 @@ fn flag(
 }
 
 /// Returns `true` if a field selects users.
-fn is_said(field: Option<&Value>) -> bool {
+fn is_given(field: Option<&Value>) -> bool {
     match field {
         Some(Value::Bool(on)) => *on,
         Some(Value::String(text)) => !text.is_empty(),
@@ -574,9 +574,9 @@ mod tests {
         assert_eq!(settings(&imported, "a"), json!({ "enabled": true }));
         assert_eq!(settings(&imported, "b"), json!({ "enabled": true }));
         assert_eq!((imported.flags.len(), imported.left_out), (2, 0));
-        let told = |text: &str| imported.notes.iter().any(|note| note.text.starts_with(text));
-        assert!(told("`shop.Flag` is a model of your own"), "{imported:?}");
-        assert!(told("not imported: rows of `shop.product`"), "{imported:?}");
+        let is_noted = |text: &str| imported.notes.iter().any(|note| note.text.starts_with(text));
+        assert!(is_noted("`shop.Flag` is a model of your own"), "{imported:?}");
+        assert!(is_noted("not imported: rows of `shop.product`"), "{imported:?}");
     }
 
     #[test]

@@ -166,7 +166,7 @@ impl<'d> Flag<'d> {
 fn threshold(percentage: Percentage) -> u128 {
     match Reach::of(percentage) {
         Reach::Below(threshold) => threshold.into(),
-        Reach::Everybody => ALL,
+        Reach::All => ALL,
     }
 }
 

@@ -307,12 +307,12 @@ impl<'f> Edit<'f> {
 
     /// Reports one problem per cause.
     fn report(&self, moves: &[Move<'f>], found: &mut Found<'_>) {
-        let mut said: Vec<&Cause<'_>> = Vec::new();
+        let mut reported: Vec<&Cause<'_>> = Vec::new();
         for one in moves {
-            if said.contains(&&one.cause) {
+            if reported.contains(&&one.cause) {
                 continue;
             }
-            said.push(&one.cause);
+            reported.push(&one.cause);
             let others = moves.iter().filter(|it| !std::ptr::eq(*it, one) && it.cause == one.cause);
             let problem = others.fold(self.problem(one), |problem, other| {
                 let share = percent(other.moved.share);

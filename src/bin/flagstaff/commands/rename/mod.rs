@@ -94,11 +94,11 @@ impl Rename {
         }
         self.refuse_renamed(&files)?;
         let flags = place.flags(output).await?;
-        let said = flags.sources_of(&self.old);
-        self.edit(session, &mut files, &said)?;
+        let entries = flags.sources_of(&self.old);
+        self.edit(session, &mut files, &entries)?;
         self.refuse_taken(&flags)?;
         self.refuse_named_by_overrides(&flags)?;
-        self.note_environment(&said, output);
+        self.note_environment(&entries, output);
         files.refuse_failing_tests(session, &[&*self.new])?;
         let users = same::refuse_if_any_moves([&self.old, &self.new], &flags, &files)?;
         let found = self.references.search(&files, &self.old)?;
@@ -211,8 +211,8 @@ impl Rename {
     /// Refuses a name that some source has a flag by.
     fn refuse_taken(&self, flags: &Flags) -> Result<(), Failure> {
         let sources = flags.sources_of(&self.new);
-        let Some(said) = sources.first() else { return Ok(()) };
-        let (new, source) = (clean(&self.new), said.source.name);
+        let Some(held) = sources.first() else { return Ok(()) };
+        let (new, source) = (clean(&self.new), held.source.name);
         Err(Failure::refused(format!("there is a flag `{new}` in source `{source}` already")).hint(
             format!(
                 "{} shows the entry of each source",
@@ -224,13 +224,13 @@ impl Rename {
     /// Refuses a rename after which an override of another flag would name one that is gone.
     fn refuse_named_by_overrides(&self, flags: &Flags) -> Result<(), Failure> {
         for (name, _) in flags.all(&flagstaff::Context::anonymous()) {
-            for said in flags.sources_of(&name) {
-                let is_over_file = said.source.kind != SourceKind::File;
-                let Entry::Definition(definition) = &said.entry else { continue };
+            for held in flags.sources_of(&name) {
+                let is_over_file = held.source.kind != SourceKind::File;
+                let Entry::Definition(definition) = &held.entry else { continue };
                 if name == self.old || !is_over_file || !references::names(definition, &self.old) {
                     continue;
                 }
-                let (flag, old, source) = (clean(&name), clean(&self.old), said.source.name);
+                let (flag, old, source) = (clean(&name), clean(&self.old), held.source.name);
                 return Err(Failure::refused(format!(
                     "the override of `{flag}` in source `{source}` names `{old}`"
                 ))
@@ -244,8 +244,8 @@ impl Rename {
     }
 
     /// Warns of environment variables, which nothing renames.
-    fn note_environment(&self, said: &[SourceEntry], output: &Output) {
-        if said.iter().any(|said| said.source.kind == SourceKind::Env) {
+    fn note_environment(&self, entries: &[SourceEntry], output: &Output) {
+        if entries.iter().any(|held| held.source.kind == SourceKind::Env) {
             output.warning(format!(
                 "an environment variable decides about `{}` and keeps its name: rename it for `{}` where the new file is deployed",
                 clean(&self.old),
@@ -260,7 +260,7 @@ impl Rename {
         &self,
         session: &Session,
         files: &mut Files,
-        said: &[SourceEntry],
+        entries: &[SourceEntry],
     ) -> Result<(), Failure> {
         let refused = |error: EditError| file::refused(session, error);
         let weakest = files.0.iter().position(|opened| opened.names(&self.old)).unwrap_or_default();
@@ -278,9 +278,9 @@ impl Rename {
             flag.is_some_and(|flag| flag.rare().salt.value().is_some())
         };
         // Those over the weakest file may draw where that one does not.
-        let weakest_file = said.iter().rposition(|said| said.source.kind == SourceKind::File);
-        let over = said.iter().take(weakest_file.unwrap_or(said.len()));
-        let mut draws = over.filter(|said| matches!(said.entry, Entry::Definition(_)));
+        let weakest_file = entries.iter().rposition(|held| held.source.kind == SourceKind::File);
+        let over = entries.iter().take(weakest_file.unwrap_or(entries.len()));
+        let mut draws = over.filter(|held| matches!(held.entry, Entry::Definition(_)));
         if draws.next().is_some() && !files.0.iter().any(is_salted) {
             let salt = Definition::new().salt(self.old.clone());
             files.0[weakest].document.set(&self.new, &salt).map_err(refused)?;

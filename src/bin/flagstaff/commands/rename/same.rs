@@ -56,9 +56,9 @@ pub(super) fn refuse_if_any_moves(
 fn overrides(flags: &Flags) -> Overrides {
     let mut overrides = Overrides::new();
     for (name, _) in flags.all(&flagstaff::Context::anonymous()) {
-        let said = flags.sources_of(&name).into_iter();
-        let said = said.filter(|said| said.source.kind == SourceKind::Redis);
-        overrides.extend(said.map(|said| (name.clone(), said.entry)));
+        let held = flags.sources_of(&name).into_iter();
+        let held = held.filter(|held| held.source.kind == SourceKind::Redis);
+        overrides.extend(held.map(|held| (name.clone(), held.entry)));
     }
     overrides
 }

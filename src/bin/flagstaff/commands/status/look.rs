@@ -236,7 +236,7 @@ impl Making {
         let at = by.at.or_else(|| logged?.at);
         let now = store_now(flags);
         let ends = by.changes_at(now);
-        let says = match &problem {
+        let entry = match &problem {
             Some(_) => unreadable::NOT_READABLE.to_owned(),
             None => show::short(&drift.entry),
         };
@@ -246,26 +246,26 @@ impl Making {
         let similar = self.similar.get(&*drift.key);
         // A flag may be in the store alone. One that is named almost like it was probably meant.
         self.attention.extend(similar.map(|it| similar::undeclared(&drift.key, Some(it))));
-        let told = [
+        let details = [
             author.as_ref().map(|author| format!("by {author}")),
             at.map(|at| time::relative(at, now)),
             ends.map(|end| format!("ends {}", time::relative(end, now))),
             (is_undeclared == Some(true)).then(|| "no file declares it".to_owned()),
         ];
-        let mut told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let mut details = details.into_iter().flatten().collect::<Vec<_>>().join(", ");
         if let Some(reason) = &reason {
-            told += &format!(": {reason}");
+            details += &format!(": {reason}");
         }
         let rfc3339 = |at: Option<SystemTime>| at.map(time::rfc3339);
         Item {
-            shown: vec![drift.key.clone(), says.clone(), told],
+            shown: vec![drift.key.clone(), entry.clone(), details],
             cells: vec![
                 drift.key.clone(),
                 match &problem {
                     Some(_) => unreadable::NOT_KNOWN.to_owned(),
                     None => state.clone().unwrap_or_default(),
                 },
-                says,
+                entry,
                 author.clone().unwrap_or_default(),
                 rfc3339(at).unwrap_or_default(),
                 rfc3339(ends).unwrap_or_default(),
@@ -330,8 +330,8 @@ impl Making {
         let mut found = Vec::new();
         each(flags, |name, info| {
             let sources = flags.sources_of(name);
-            let stored = sources.iter().find(|said| Some(said.source) == store);
-            let by = stored.and_then(|said| said.provenance.as_ref());
+            let stored = sources.iter().find(|held| Some(held.source) == store);
+            let by = stored.and_then(|held| held.provenance.as_ref());
             let active = info.definition().rare().active.value();
             let until = active.and_then(|active| active.until.value().copied());
             let ends = [
