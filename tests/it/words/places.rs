@@ -72,14 +72,14 @@ const WORDS: &[Word] = &[
         with: "redis = \"redis://main\"\nsentinel = \"redis://10.0.0.1:26379\"",
         wrong: "sentinel = 26379",
         resolved: "10.0.0.1:26379",
-        guide: "`sentinel` and `key_prefix` are the same as the options",
+        guide: "The keys `sentinel` and `key_prefix` have the meaning of the options",
     },
     Word {
         word: "key_prefix",
         with: "redis = \"redis://h\"\nkey_prefix = \"ff:\"",
         wrong: "key_prefix = 1",
         resolved: "ff:",
-        guide: "`sentinel` and `key_prefix` are the same as the options",
+        guide: "The keys `sentinel` and `key_prefix` have the meaning of the options",
     },
 ];
 
