@@ -36,7 +36,7 @@ impl<T> Slots<T> {
         self.parts.get(slot / PART)?.get(slot % PART)?.as_ref()
     }
 
-    /// The slots that have a value, in order.
+    /// Returns the slots that have a value, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
         let parts = (0..).step_by(PART).zip(&self.parts);
         let values = parts.flat_map(|(first, part)| (first..).zip(part.iter()));

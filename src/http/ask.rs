@@ -272,7 +272,7 @@ impl<X: Refusal> Source<X> {
     }
 }
 
-/// Header names as `Vary` lists them.
+/// Returns header names as `Vary` lists them.
 pub(super) fn list(names: &[HeaderName]) -> Option<Arc<str>> {
     let names: Vec<_> = names.iter().map(HeaderName::as_str).collect();
     (!names.is_empty()).then(|| names.join(", ").into())

@@ -435,7 +435,7 @@ mod tests {
         assert_ne!(scene.good, before);
     }
 
-    /// A scene in the environment `staging`.
+    /// Returns a scene in the environment `staging`.
     fn staging(text: &str) -> Scene {
         let file = in_staging(text);
         let mut scene = Scene::new("[flags]");

@@ -70,7 +70,7 @@ impl FromRedisValue for Answer {
 mod tests {
     use super::*;
 
-    /// The names that the head of a script gives to its arguments, in their order.
+    /// Returns the names that the head of a script gives to its arguments, in their order.
     fn arguments<'s>(script: &'s str, list: &str) -> Vec<(&'s str, usize)> {
         let named = script.lines().filter_map(|line| {
             let (name, value) = line.strip_prefix("local ")?.split_once(" = ")?;

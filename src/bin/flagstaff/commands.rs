@@ -145,7 +145,7 @@ impl Command {
     }
 }
 
-/// The help of the whole, in clap's language for it: what the commands are, by group, and the options.
+/// Returns the help of the whole, in clap's language for it: what the commands are, by group, and the options.
 pub(crate) fn help_template() -> StyledStr {
     let header = STYLES.get_header();
     let literal = STYLES.get_literal();

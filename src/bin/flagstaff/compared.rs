@@ -19,7 +19,7 @@ pub(crate) struct Uses {
     pub(crate) unit: bool,
 }
 
-/// The uses of attributes, by their paths.
+/// Returns the uses of attributes, by their paths.
 pub(crate) fn attributes(snapshot: &Snapshot) -> BTreeMap<String, Uses> {
     let mut uses: BTreeMap<String, Uses> = BTreeMap::new();
     for (key, _) in snapshot.all(&Context::anonymous()) {

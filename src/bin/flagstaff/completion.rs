@@ -79,7 +79,7 @@ fn starting<T>(
     named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
 
-/// The place that the command line names so far.
+/// Returns the place that the command line names so far.
 fn place() -> Place {
     // The completed word comes after the dashes.
     let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
@@ -102,7 +102,7 @@ fn place() -> Place {
     place.clone().settled(&Output::silent()).unwrap_or(place)
 }
 
-/// The flags in the store; none, if it cannot be reached at once.
+/// Returns the flags in the store; none, if it cannot be reached at once.
 fn overridden(place: &Place) -> Vec<String> {
     let Ok(Some(redis)) = place.redis() else { return Vec::new() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

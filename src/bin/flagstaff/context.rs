@@ -101,7 +101,7 @@ impl ContextArgs {
     }
 }
 
-/// A context from a JSON object.
+/// Returns a context from a JSON object.
 pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, String> {
     let mut context = Context::anonymous();
     let mut groups = Vec::new();
@@ -125,7 +125,7 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
     Ok(context.attributes(attributes))
 }
 
-/// The name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
+/// Returns the name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
 /// are flat, and a member with members is one attribute.
 pub(crate) fn boxed(context: &Context<'_>) -> Option<&'static str> {
     let box_of = |(name, value): (&str, &Value<'_>)| match value {

@@ -108,7 +108,7 @@ pub(crate) fn text(differences: &[Difference]) -> String {
     text
 }
 
-/// A value as people read it, and nothing as `(none)`.
+/// Returns a value as people read it, and nothing as `(none)`.
 fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".to_owned(), |value| clean(&value.to_string()).into_owned())
 }

@@ -181,14 +181,14 @@ impl Tally {
         }
     }
 
-    /// The number of users who reached no draw.
+    /// Returns the number of users who reached no draw.
     pub(crate) fn undrawn(&self) -> u64 {
         self.undrawn.values().sum()
     }
 }
 
 impl Level {
-    /// The word for programs.
+    /// Returns the word for programs.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Rule(..) => "rule",
@@ -198,7 +198,7 @@ impl Level {
         }
     }
 
-    /// The name of the rule, or its number counted from 1.
+    /// Returns the name of the rule, or its number counted from 1.
     pub(crate) fn rule(&self) -> Option<&str> {
         match self {
             Self::Rule(_, name) => Some(name),
@@ -241,7 +241,7 @@ impl Shares<'_> {
         }
     }
 
-    /// The index of an outcome among those that are declared.
+    /// Returns the index of an outcome among those that are declared.
     fn index(
         &self,
         draw: &DrawTrace,
@@ -281,12 +281,12 @@ impl Drawn {
         self.units.extend(other.units);
     }
 
-    /// The number of units that were drawn.
+    /// Returns the number of units that were drawn.
     pub(crate) fn units(&self) -> u64 {
         self.units.len() as u64
     }
 
-    /// The outcomes in the order in which they are declared.
+    /// Returns the outcomes in the order in which they are declared.
     ///
     /// The number of units with an outcome of the share p is binomial. So the share found among n of them has the
     /// standard deviation `sqrt(p * (1 - p) / n)`. For large n it is normal (de Moivre and Laplace).
@@ -344,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    /// The tally of flag `a` for these users.
+    /// Returns the tally of flag `a` for these users.
     fn tally(text: &str, users: impl Iterator<Item = Context<'static>>) -> Tally {
         let file = FlagsFile::parse("flags.toml", text);
         assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());

@@ -54,7 +54,7 @@ impl Failure {
         Self::new(ExitCode::Refused, message)
     }
 
-    /// An error, with all its causes.
+    /// Returns an error, with all its causes.
     pub(crate) fn of(code: ExitCode, error: &(dyn Error + 'static)) -> Self {
         Self::new(code, shown_keys(&error.to_string())).because(error)
     }
@@ -95,7 +95,7 @@ impl Failure {
         self
     }
 
-    /// The kind of failure in Redis, if it is one.
+    /// Returns the kind of failure in Redis, if it is one.
     pub(crate) fn redis(&self) -> Option<RedisErrorKind> {
         match self {
             Self::Report(report) => report.redis,
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// The message without its causes.
+    /// Returns the message without its causes.
     pub(crate) fn message(&self) -> &str {
         match self {
             Self::Report(report) => &report.message,
@@ -111,7 +111,7 @@ impl Failure {
         }
     }
 
-    /// The message with its causes.
+    /// Returns the message with its causes.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Report(Report { message, causes, .. }) => {
@@ -137,7 +137,7 @@ impl Failure {
     }
 }
 
-/// The store cannot be reached, or does not do what it is asked for.
+/// Returns the store cannot be reached, or does not do what it is asked for.
 fn code_of(error: &RedisError) -> ExitCode {
     match error.kind() {
         RedisErrorKind::Permission

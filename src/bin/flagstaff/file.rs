@@ -18,7 +18,7 @@ use crate::{
     text::{clean, count},
 };
 
-/// The text of the flag file, to be changed.
+/// Returns the text of the flag file, to be changed.
 pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, Failure> {
     let document = whole(session, file)?;
     match session.place.environment_name()? {
@@ -67,7 +67,7 @@ impl Files {
         opened.collect::<Result<_, Failure>>().map(Self)
     }
 
-    /// The path of the strongest file, beside which code is searched.
+    /// Returns the path of the strongest file, beside which code is searched.
     pub(crate) fn strongest(&self) -> &Path {
         self.0.last().map_or(Path::new(""), |opened| opened.file.path())
     }
@@ -100,7 +100,7 @@ impl Files {
         })
     }
 
-    /// The difference that the edit makes in all files.
+    /// Returns the difference that the edit makes in all files.
     pub(crate) fn diff(&self) -> String {
         self.changed().map(|opened| opened.document.diff().to_string()).collect()
     }

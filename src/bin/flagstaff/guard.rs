@@ -112,7 +112,7 @@ impl Guard {
         self.care >= Care::InDoubt
     }
 
-    /// The part of the sentence that names the part in common.
+    /// Returns the part of the sentence that names the part in common.
     fn why(&self) -> &'static str {
         match self.shared {
             Some(Part::Store) => ", and this is its store",
@@ -121,7 +121,7 @@ impl Guard {
         }
     }
 
-    /// The sentence on what a change needs.
+    /// Returns the sentence on what a change needs.
     fn sentence(&self) -> String {
         let (place, why) = (named(&self.place), self.why());
         if let Some(doubt) = &self.doubt {
@@ -231,7 +231,7 @@ impl GuardArgs {
     }
 }
 
-/// The word that a person types for these flags: the name of one, or how many there are.
+/// Returns the word that a person types for these flags: the name of one, or how many there are.
 pub(crate) fn word(flags: &[impl AsRef<str>]) -> String {
     match flags {
         [flag] => flag.as_ref().to_owned(),
@@ -239,7 +239,7 @@ pub(crate) fn word(flags: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// The place in a sentence.
+/// Returns the place in a sentence.
 fn named(place: &Place) -> String {
     match place.name() {
         Some(name) => format!("place `{}`", clean(name)),

@@ -97,7 +97,7 @@ fn main() -> process::ExitCode {
     code.into()
 }
 
-/// One thread is enough: a command waits for one thing at a time.
+/// Returns one thread is enough: a command waits for one thing at a time.
 fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
     let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
     paste::name(place.options(), place.files_of_options());

@@ -16,12 +16,12 @@ pub(crate) fn flag(text: &str) -> Result<String, String> {
     }
 }
 
-/// The setting of that name, if there is one.
+/// Returns the setting of that name, if there is one.
 pub(crate) fn field(name: &str) -> Option<Field> {
     Field::ALL.iter().copied().find(|field| field.as_str() == name)
 }
 
-/// The setting that an argument in the form of an assignment is about: `FIELD=…`, `FIELD+=…`,
+/// Returns the setting that an argument in the form of an assignment is about: `FIELD=…`, `FIELD+=…`,
 /// `FIELD-=…` or `FIELD-`, of the setting or of what is in it.
 fn assigned(text: &str) -> Option<Field> {
     let path = match text.split_once('=') {

@@ -6,7 +6,7 @@ use flagstaff::Percentage;
 
 use crate::paste;
 
-/// A revision of the log.
+/// Returns a revision of the log.
 pub(crate) fn revision(text: &str) -> Result<u64, String> {
     whole(text).map_err(|_| {
         let history = paste::command("history", "");
@@ -14,22 +14,22 @@ pub(crate) fn revision(text: &str) -> Result<u64, String> {
     })
 }
 
-/// A percentage as a number from 0 to 100.
+/// Returns a percentage as a number from 0 to 100.
 pub(crate) fn percent(percentage: Percentage) -> f64 {
     f64::from(percentage.ten_thousandths()) / 10_000.0
 }
 
-/// A percentage as a share from 0 to 1.
+/// Returns a percentage as a share from 0 to 1.
 pub(crate) fn share(percentage: Percentage) -> f64 {
     f64::from(percentage.ten_thousandths()) / 1e6
 }
 
-/// The largest number of things.
+/// Returns the largest number of things.
 pub(crate) fn limit(text: &str) -> Result<NonZeroUsize, String> {
     whole(text)
 }
 
-/// A number of users.
+/// Returns a number of users.
 pub(crate) fn users(text: &str) -> Result<u64, String> {
     whole::<u64>(text).and_then(|number| match number {
         0 => Err(expected()),
@@ -37,7 +37,7 @@ pub(crate) fn users(text: &str) -> Result<u64, String> {
     })
 }
 
-/// The number of a choice of made-up users.
+/// Returns the number of a choice of made-up users.
 pub(crate) fn seed(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "expected a whole number from 0 upwards".to_owned())
 }

@@ -131,7 +131,7 @@ impl Output {
         Ok(Self { format: wanted.unwrap_or(output.format), ..output })
     }
 
-    /// The output that the options ask for, without the environment.
+    /// Returns the output that the options ask for, without the environment.
     pub(crate) fn after(args: &OutputArgs) -> Self {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
         args.color.apply();
@@ -214,7 +214,7 @@ impl Output {
         self.document(about)
     }
 
-    /// One thing: an object in JSON, and otherwise what `text` makes of it.
+    /// Returns one thing: an object in JSON, and otherwise what `text` makes of it.
     pub(crate) fn thing(&self, json: Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json | Format::Jsonl => self.document(json),
@@ -228,7 +228,7 @@ impl Output {
         }
     }
 
-    /// A JSON document with the version of its shape.
+    /// Returns a JSON document with the version of its shape.
     fn document(&self, json: Value) -> Result<(), Failure> {
         let json = versioned(json);
         let text = match self.format {
@@ -416,7 +416,7 @@ fn values(
     values
 }
 
-/// The version goes first.
+/// Returns the version goes first.
 pub(crate) fn versioned(json: Value) -> Value {
     let mut object = Map::new();
     object.insert("version".to_owned(), VERSION.into());

@@ -32,7 +32,7 @@ impl Parts {
         Self([None].into_iter().chain(environments).map(part).collect())
     }
 
-    /// The parts, `[flags]` first.
+    /// Returns the parts, `[flags]` first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Part> {
         self.0.iter()
     }
@@ -58,7 +58,7 @@ impl Part {
     }
 }
 
-/// The environments that files have, in their order.
+/// Returns the environments that files have, in their order.
 pub(crate) fn environments<'f>(
     files: impl IntoIterator<Item = &'f FlagsFile>,
 ) -> BTreeSet<&'f str> {

@@ -235,7 +235,7 @@ impl Place {
         parts.join(", ")
     }
 
-    /// The name of the place, if it has one.
+    /// Returns the name of the place, if it has one.
     pub(crate) fn name(&self) -> Option<&str> {
         self.chosen.name.as_deref()
     }
@@ -251,7 +251,7 @@ impl Place {
         }
     }
 
-    /// The place, with the address and the key of its store, for people.
+    /// Returns the place, with the address and the key of its store, for people.
     pub(crate) fn with_store(&self, redis: &RedisHandle) -> String {
         let (address, key) = (redis.address(), places::shown(redis.key()));
         match self.name() {
@@ -260,7 +260,7 @@ impl Place {
         }
     }
 
-    /// The place, with a file of it, for people.
+    /// Returns the place, with a file of it, for people.
     pub(crate) fn with_file(&self, path: &Path) -> String {
         let path = places::shown_path(path);
         match self.name() {
@@ -275,7 +275,7 @@ impl Place {
         self.name().is_none().then(|| variable::value(name))?
     }
 
-    /// The paths of the flag files, the weakest first: as they were named, or the nearest one.
+    /// Returns the paths of the flag files, the weakest first: as they were named, or the nearest one.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         if self.no_file {
             return Vec::new();
@@ -286,12 +286,12 @@ impl Place {
         }
     }
 
-    /// The path of the strongest flag file; `None` if there is none.
+    /// Returns the path of the strongest flag file; `None` if there is none.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         self.paths().pop()
     }
 
-    /// The environment that is chosen, if one is.
+    /// Returns the environment that is chosen, if one is.
     pub(crate) fn environment_name(&self) -> Result<Option<String>, Failure> {
         match &*self.environment {
             [] => {
@@ -345,12 +345,12 @@ impl Place {
         }
     }
 
-    /// The path of a flag file that was named, whether it is there or not.
+    /// Returns the path of a flag file that was named, whether it is there or not.
     pub(crate) fn named(&self) -> Option<PathBuf> {
         self.named_files().pop()
     }
 
-    /// The paths of the flag files that were named, the weakest first.
+    /// Returns the paths of the flag files that were named, the weakest first.
     fn named_files(&self) -> Vec<PathBuf> {
         if !self.file.is_empty() {
             return self.file.clone();
@@ -417,14 +417,14 @@ impl Place {
         self.guards().filter_map(shared).collect()
     }
 
-    /// The other places that ask before changes, without any options.
+    /// Returns the other places that ask before changes, without any options.
     fn guards(&self) -> impl Iterator<Item = Self> {
         let places = self.chosen.guards.iter().cloned();
         places.map(|chosen| Self { chosen, ..Self::default() })
     }
 
-    /// The files that a place may mean: those that it names, or else the nearest flags.toml from here and from the
-    /// directory of flagstaff.toml. One that is not there yet is where `init` makes it.
+    /// Returns the files that a place may mean: those that it names, or else the nearest flags.toml from here and from
+    /// the directory of flagstaff.toml. One that is not there yet is where `init` makes it.
     fn guarded_files(&self) -> Vec<PathBuf> {
         let named = self.named_files();
         if !named.is_empty() || self.chosen.is_unset("file") {
@@ -441,7 +441,7 @@ impl Place {
         [Path::new("."), self.chosen.directory()].map(nearest_from).into()
     }
 
-    /// The path of the flag file, for commands that need one.
+    /// Returns the path of the flag file, for commands that need one.
     pub(crate) fn needed_path(&self) -> Result<PathBuf, Failure> {
         match &*self.paths() {
             [] => Err(Failure::usage("there is no flags.toml here or in a directory above")
@@ -454,7 +454,7 @@ impl Place {
         }
     }
 
-    /// The flag files below one, the weakest first.
+    /// Returns the flag files below one, the weakest first.
     pub(crate) fn files_below(&self, path: &Path) -> Result<Vec<Declared>, Failure> {
         match self.is_over_another(path) {
             true => Ok(self.files()?.into_iter().take_while(|file| file.path != path).collect()),
@@ -462,7 +462,7 @@ impl Place {
         }
     }
 
-    /// The path of the flag file to edit: of several, the strongest one that has the flags.
+    /// Returns the path of the flag file to edit: of several, the strongest one that has the flags.
     pub(crate) fn path_to_edit(&self, flags: &[String]) -> Result<PathBuf, Failure> {
         let paths = self.paths();
         if paths.len() < 2 {
@@ -493,17 +493,17 @@ impl Place {
         found.map_or_else(|| self.needed_path(), |path| Ok(path.to_owned()))
     }
 
-    /// The flag files, the weakest first, whatever is wrong with their flags.
+    /// Returns the flag files, the weakest first, whatever is wrong with their flags.
     pub(crate) fn files(&self) -> Result<Vec<Declared>, Failure> {
         declared(self.paths(), self.environment_name()?.as_deref())
     }
 
-    /// The strongest flag file, whatever is wrong with its flags; `None` if none was named and there is none.
+    /// Returns the strongest flag file, whatever is wrong with its flags; `None` if none was named and there is none.
     pub(crate) fn file(&self) -> Result<Option<Declared>, Failure> {
         Ok(self.files()?.pop())
     }
 
-    /// The flag file, for commands that need one.
+    /// Returns the flag file, for commands that need one.
     pub(crate) fn needed_file(&self) -> Result<Declared, Failure> {
         let path = self.needed_path()?;
         let mut files = declared(vec![path], self.environment_name()?.as_deref())?;
@@ -593,7 +593,7 @@ impl Place {
             || self.chosen.unset.is_some()
     }
 
-    /// The store, if one is named.
+    /// Returns the store, if one is named.
     pub(crate) fn redis(&self) -> Result<Option<Redis>, Failure> {
         if self.no_redis {
             return Ok(None);
@@ -652,14 +652,14 @@ impl Place {
         }))
     }
 
-    /// The prefix of the keys, if the store has one for each flag.
+    /// Returns the prefix of the keys, if the store has one for each flag.
     fn prefix(&self) -> Option<&str> {
         let of_place = self.chosen.settings.key_prefix.as_ref().map(PlaceValue::value);
         self.key_prefix.as_deref().or(of_place)
     }
 
-    /// The changes of the store, the latest first. A store with too many fields is read all the same, with a warning:
-    /// its log is needed most then.
+    /// Returns the changes of the store, the latest first. A store with too many fields is read all the same, with a
+    /// warning: its log is needed most then.
     pub(crate) async fn changes(
         &self,
         flag: Option<&str>,
@@ -678,12 +678,12 @@ impl Place {
         }
     }
 
-    /// The store, for commands that need one.
+    /// Returns the store, for commands that need one.
     pub(crate) fn needed_redis(&self) -> Result<Redis, Failure> {
         self.redis()?.ok_or_else(|| no_store().hint(NAME_A_STORE))
     }
 
-    /// The store, for changes that can be made in the file as well.
+    /// Returns the store, for changes that can be made in the file as well.
     pub(crate) fn redis_to_change(&self) -> Result<RedisHandle, Failure> {
         let redis = self.redis()?.ok_or_else(|| {
             no_store()
@@ -779,11 +779,11 @@ impl Place {
         Ok(flags)
     }
 
-    /// All sources merged, for a change of the named flags. In an emergency, a store has to be changed whatever is
-    /// wrong with the file, or with the rest of the store.
+    /// Returns all sources merged, for a change of the named flags. In an emergency, a store has to be changed whatever
+    /// is wrong with the file, or with the rest of the store.
     ///
-    /// A file that cannot be used is left out, with a warning. So are the other flags of a store that cannot be
-    /// read as a whole.
+    /// A file that cannot be used is left out, with a warning. So are the other flags of a store that cannot be read as
+    /// a whole.
     pub(crate) async fn flags_to_change(
         &self,
         names: &[String],
@@ -811,7 +811,7 @@ impl Place {
         Ok(flags)
     }
 
-    /// The named flags of a store that cannot be read as a whole; that failure, if they cannot be read either.
+    /// Returns the named flags of a store that cannot be read as a whole; that failure, if they cannot be read either.
     async fn single(
         &self,
         names: &[String],
@@ -850,7 +850,7 @@ impl Place {
         self.start(self.sources(files)?).await
     }
 
-    /// The sources over the files alone; `None` if there are none.
+    /// Returns the sources over the files alone; `None` if there are none.
     pub(crate) async fn flags_over_the_file(
         &self,
         output: &Output,
@@ -858,7 +858,7 @@ impl Place {
         self.flags_over(Vec::new(), output).await
     }
 
-    /// The sources over one of the flag files; `None` if there are none.
+    /// Returns the sources over one of the flag files; `None` if there are none.
     pub(crate) async fn flags_over_one_file(
         &self,
         path: &Path,
@@ -891,7 +891,7 @@ impl Place {
         self.env_prefix().map(Env::with_prefix)
     }
 
-    /// The sources, with these files, the weakest first.
+    /// Returns the sources, with these files, the weakest first.
     fn sources(
         &self,
         files: impl IntoIterator<Item = impl Backend>,
@@ -990,7 +990,7 @@ pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Fa
     }
 }
 
-/// The name of an environment, as an option has it.
+/// Returns the name of an environment, as an option has it.
 fn environment(name: &str) -> Result<String, &'static str> {
     match name.trim() == name && !name.is_empty() {
         true => Ok(name.to_owned()),
@@ -998,7 +998,7 @@ fn environment(name: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The store, for programs.
+/// Returns the store, for programs.
 pub(crate) fn store_json(redis: &RedisHandle) -> Value {
     json!({
         "address": redis.address(),
@@ -1046,7 +1046,7 @@ fn print_warnings(flags: &Flags, output: &Output) {
     output.warnings(flags.warnings().iter().map(warning_text));
 }
 
-/// The line on a value that has another effect than its writer may expect.
+/// Returns the line on a value that has another effect than its writer may expect.
 pub(crate) fn warning_text(warning: &Warning) -> String {
     let Warning { source, flag, message, .. } = warning;
     let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
@@ -1133,7 +1133,7 @@ pub(crate) fn warn_of_left_out(name: &str, file: &FlagsFile, output: &Output) {
     ));
 }
 
-/// The first mistake because of which a flag is left out.
+/// Returns the first mistake because of which a flag is left out.
 pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
     let is_left_out = file.rejected().contains(flag);
     let mut mistakes = file.diagnostics().iter();
@@ -1147,7 +1147,7 @@ pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a D
     })
 }
 
-/// The nearest flags.toml, from the working directory upwards.
+/// Returns the nearest flags.toml, from the working directory upwards.
 fn nearest_flags() -> Option<PathBuf> {
     nearest(&env::current_dir().ok()?, FILE)
 }
@@ -1164,7 +1164,7 @@ impl Once {
         Self { kind, offer }
     }
 
-    /// The flags of a file and their lines, as in a service that starts now: a rejected flag is not unknown.
+    /// Returns the flags of a file and their lines, as in a service that starts now: a rejected flag is not unknown.
     pub(crate) fn file(file: &Declared) -> Self {
         let offer = Offer::from(file.parsed.flags());
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());

@@ -168,7 +168,7 @@ impl Chosen {
         shown::note(paths.chain(others).filter(is_variable));
     }
 
-    /// The directory of `flagstaff.toml`, at which a person may stand who uses the place.
+    /// Returns the directory of `flagstaff.toml`, at which a person may stand who uses the place.
     pub(crate) fn directory(&self) -> &Path {
         match self.directory.as_os_str().is_empty() {
             true => Path::new("."),

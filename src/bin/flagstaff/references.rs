@@ -30,12 +30,12 @@ pub(crate) struct ReferenceArgs {
 }
 
 impl ReferenceArgs {
-    /// The line that people read where no place was found.
+    /// Returns the line that people read where no place was found.
     pub(crate) const fn none(&self) -> &'static str {
         if self.no_refs { "(code was not searched)" } else { "(no code names it)" }
     }
 
-    /// The places that name a flag, in the order of their files. The flag files are not among them.
+    /// Returns the places that name a flag, in the order of their files. The flag files are not among them.
     pub(crate) fn search(&self, files: &Files, flag: &str) -> Result<Vec<Place>, Failure> {
         if self.no_refs {
             return Ok(Vec::new());
@@ -54,7 +54,7 @@ impl ReferenceArgs {
     }
 }
 
-/// The repository that has the flag file, or else the directory of the file.
+/// Returns the repository that has the flag file, or else the directory of the file.
 fn repository(file: &Path) -> PathBuf {
     let directory = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -65,7 +65,7 @@ fn repository(file: &Path) -> PathBuf {
     top.map_or_else(|| directory.to_owned(), |top| PathBuf::from(top.trim_end_matches('\n')))
 }
 
-/// One place as a row: `src/a.rs:3:5`, and the line there.
+/// Returns one place as a row: `src/a.rs:3:5`, and the line there.
 pub(crate) fn row(place: &Place) -> Row {
     Row { cells: vec![at(place), place.text.trim().to_owned()], json: json(place) }
 }

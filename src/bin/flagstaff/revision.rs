@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use crate::failure::Failure;
 
-/// The text of `path` at a revision, such as `main` or `HEAD~3`.
+/// Returns the text of `path` at a revision, such as `main` or `HEAD~3`.
 pub(crate) fn text_at(revision: &str, path: &Path) -> Result<String, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let object = format!("{revision}:./{name}");

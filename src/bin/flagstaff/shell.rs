@@ -90,7 +90,7 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// A word as bash reads it: a backslash before each character that may mean something.
+/// Returns a word as bash reads it: a backslash before each character that may mean something.
 ///
 /// In open quotes, which bash keeps before what it inserts, the backslashes are a part of the name. The name is
 /// wrong then, but it is one word.
@@ -106,7 +106,7 @@ fn for_bash(text: &str) -> String {
     quoted
 }
 
-/// The text that a word of bash stands for, which may end within quotes.
+/// Returns the text that a word of bash stands for, which may end within quotes.
 fn unquoted(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     let mut quote = None;
@@ -165,7 +165,7 @@ impl EnvCompleter for QuotingPowershell {
     }
 }
 
-/// A word as PowerShell reads it: in single quotes, unless it is plain. Within these nothing but the quotes
+/// Returns a word as PowerShell reads it: in single quotes, unless it is plain. Within these nothing but the quotes
 /// themselves means anything, and four typographic ones are quotes, too ([about_Quoting_Rules]).
 ///
 /// [about_Quoting_Rules]: https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_quoting_rules

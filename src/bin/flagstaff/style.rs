@@ -16,7 +16,7 @@ pub(crate) const PARTIAL: Style = AnsiColor::Yellow.on_default();
 /// The columns of tables that have states in them.
 const STATES: [&str; 5] = ["STATE", "VALUE", "BEFORE", "AFTER", "FINDING"];
 
-/// A state in its colour.
+/// Returns a state in its colour.
 pub(crate) fn state(state: FlagState) -> String {
     let style = match state {
         FlagState::On => ON,
@@ -27,7 +27,7 @@ pub(crate) fn state(state: FlagState) -> String {
     painted(style, state)
 }
 
-/// The lines of a diff in the colours of diffs.
+/// Returns the lines of a diff in the colours of diffs.
 pub(crate) fn diff(diff: &str) -> String {
     let line = |line: &str| {
         let style = match line.as_bytes() {
@@ -44,7 +44,7 @@ pub(crate) fn diff(diff: &str) -> String {
     diff.split_inclusive('\n').map(line).collect()
 }
 
-/// The lines of an explanation: the answer in the colour of its value, headings, and the steps that decided.
+/// Returns the lines of an explanation: the answer in the colour of its value, headings, and the steps that decided.
 pub(crate) fn explanation(text: &str, is_on: bool) -> String {
     let answer = if is_on { ON } else { OFF };
     let line = |(index, line): (usize, &str)| {
@@ -63,7 +63,7 @@ pub(crate) fn painted(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// The style of a cell below a heading, if it is a state.
+/// Returns the style of a cell below a heading, if it is a state.
 pub(crate) fn of_cell(heading: &str, text: &str) -> Option<Style> {
     if !STATES.contains(&heading) {
         return None;

@@ -16,7 +16,7 @@ pub(crate) fn room() -> Option<u16> {
     Table::new().width().filter(|&width| width > 0)
 }
 
-/// The lines of a table with headings. Cells wrap between words where there is no room for all of it,
+/// Returns the lines of a table with headings. Cells wrap between words where there is no room for all of it,
 /// and no word is ever broken: names are copied from here. Where not even the longest words have room
 /// beside each other, every row is a block of lines.
 pub(crate) fn headed(columns: &[&str], rows: &[Vec<String>], room: Option<u16>) -> String {
@@ -99,7 +99,7 @@ fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
     widths
 }
 
-/// Each row as a block: its first cell, and below that the others with their headings.
+/// Returns each row as a block: its first cell, and below that the others with their headings.
 fn stacked(columns: &[&str], rows: &[Vec<String>], room: u16) -> String {
     const INDENT: &str = "  ";
     let mut text = String::new();

@@ -30,12 +30,12 @@ pub(crate) fn shell(value: &str) -> String {
     Untrusted::new(value).shell().into_owned()
 }
 
-/// The verb behind a count: `1 flag is`, `2 flags are`.
+/// Returns the verb behind a count: `1 flag is`, `2 flags are`.
 pub(crate) fn verb(number: usize, one: &'static str, several: &'static str) -> &'static str {
     if number == 1 { one } else { several }
 }
 
-/// The reason why a string is not the JSON that it should be.
+/// Returns the reason why a string is not the JSON that it should be.
 pub(crate) fn json_problem(error: &serde_json::Error) -> String {
     let at = match error.line() {
         0 | 1 => format!("column {}", error.column()),

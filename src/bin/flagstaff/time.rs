@@ -7,7 +7,7 @@ use flagstaff::text::count;
 pub(crate) use flagstaff::text::instant as rfc3339;
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
 
-/// An instant: RFC 3339, a day (its start in UTC), `now`, or so long from now: `+2h`, `-7d`.
+/// Returns an instant: RFC 3339, a day (its start in UTC), `now`, or so long from now: `+2h`, `-7d`.
 pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     let now = SystemTime::now();
     if text == "now" {
@@ -60,13 +60,13 @@ pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The instant without a part of a second, for files that people read.
+/// Returns the instant without a part of a second, for files that people read.
 pub(crate) fn whole_second(instant: SystemTime) -> SystemTime {
     let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// The day in UTC, if the instant is its start, and else with the time.
+/// Returns the day in UTC, if the instant is its start, and else with the time.
 pub(crate) fn date(instant: SystemTime) -> String {
     let text = rfc3339(instant);
     text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
@@ -81,7 +81,7 @@ pub(crate) fn relative(instant: SystemTime, now: SystemTime) -> String {
     }
 }
 
-/// The largest unit of a duration: `14 days`.
+/// Returns the largest unit of a duration: `14 days`.
 pub(crate) fn long(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (number, unit) = match seconds {

@@ -57,14 +57,14 @@ pub(crate) fn report_all(flags: &Flags, output: &Output) -> Option<ExitCode> {
     report(flags, names, output)
 }
 
-/// The flags whose answers are not known, and why.
+/// Returns the flags whose answers are not known, and why.
 pub(crate) fn answers(flags: &Flags) -> BTreeMap<String, Failure> {
     let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
     let names = snapshot.all(&anonymous).map(|(name, _)| name);
     names.filter_map(|name| Some((name.to_owned(), refuse_answer(flags, name).err()?))).collect()
 }
 
-/// A flag and all flags that decide about it.
+/// Returns a flag and all flags that decide about it.
 pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![name.to_owned()];

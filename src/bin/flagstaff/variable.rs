@@ -32,7 +32,7 @@ pub(crate) fn value(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The path that a variable names, which need not be UTF-8.
+/// Returns the path that a variable names, which need not be UTF-8.
 pub(crate) fn path(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }

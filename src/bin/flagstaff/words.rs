@@ -60,7 +60,7 @@ const WORDS: &[(&str, &str)] = &[
 /// The least similarity of a suggestion, as `strsim` measures it. With clap's bound, `off` suggests `eval`.
 const NEAR: f64 = 0.8;
 
-/// The commands that may be meant by a word that is none: the one that the word stands for, or else
+/// Returns the commands that may be meant by a word that is none: the one that the word stands for, or else
 /// those with a similar name, the nearest first.
 pub(crate) fn meant(word: &str, command: &Command) -> Vec<String> {
     let lower = word.to_lowercase();

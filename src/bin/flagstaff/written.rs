@@ -33,7 +33,7 @@ impl Written {
     }
 }
 
-/// A value of TOML as JSON.
+/// Returns a value of TOML as JSON.
 pub(crate) fn value(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::Boolean(on) => (*on).into(),

@@ -299,7 +299,7 @@ mod tests {
         request
     }
 
-    /// The context of a request, and its context where unclear requests are anonymous.
+    /// Returns the context of a request, and its context where unclear requests are anonymous.
     fn read<'a>(request: &'a Request<()>) -> (Result<Context<'a>, StatusCode>, Context<'a>) {
         let (headers, head) = (TrustedHeaders::default(), RequestHead::of(request));
         (headers.try_context(&head), headers.or_anonymous().context(&head))

@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Flags {
-    /// A layer that pins one generation of these flags and one context for each request.
+    /// Returns a layer that pins one generation of these flags and one context for each request.
     ///
     /// Every evaluation of a request uses them. Gates and switches further in and code
     /// that takes [`RequestFlags`](crate::RequestFlags) find them in the request's extensions. The

@@ -79,7 +79,7 @@ pub(crate) enum Source {
 }
 
 impl ChangeArgs {
-    /// The options that a change of a file has.
+    /// Returns the options that a change of a file has.
     pub(crate) fn of_a_file(reason: Option<String>, dry_run: bool, yes: bool) -> Self {
         Self { reason, by: None, dry_run, yes, wait: None, plain: false }
     }
@@ -89,7 +89,7 @@ impl ChangeArgs {
         author(self.by.as_ref())
     }
 
-    /// The change that these options ask for.
+    /// Returns the change that these options ask for.
     pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
         Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
@@ -115,25 +115,25 @@ impl ChangeArgs {
 }
 
 impl TargetArgs {
-    /// The flag file, on no condition.
+    /// Returns the flag file, on no condition.
     pub(crate) fn file() -> Self {
         Self { if_rev: None, source: Source::File }
     }
 }
 
-/// The author who is named, else that of the environment.
+/// Returns the author who is named, else that of the environment.
 pub(super) fn author(named: Option<&String>) -> Option<String> {
     let usual = |name| variable::value(name);
     named.cloned().or_else(|| usual("FLAGSTAFF_AUTHOR")).or_else(|| usual("USER"))
 }
 
 impl OverrideArgs {
-    /// The reason why a change cannot end, for changes that leave no override.
+    /// Returns the reason why a change cannot end, for changes that leave no override.
     pub(crate) fn unending(target: TargetArgs) -> Self {
         Self { lasting: None, new: false, target }
     }
 
-    /// The time for which the override lasts.
+    /// Returns the time for which the override lasts.
     pub(super) fn lasting(&self, now: SystemTime) -> Result<Option<Duration>, Failure> {
         match self.lasting {
             Some(lasting) if now.checked_add(lasting).is_none() => {

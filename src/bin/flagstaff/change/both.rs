@@ -29,7 +29,7 @@ impl BothArgs {
         author(self.by.as_ref())
     }
 
-    /// The change that these options ask for.
+    /// Returns the change that these options ask for.
     pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
         Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }

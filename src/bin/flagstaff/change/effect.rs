@@ -122,7 +122,7 @@ impl Effect {
         differences(&self.before.definition, &self.after.definition)
     }
 
-    /// A line on the whole, one for each setting, and one on its end.
+    /// Returns a line on the whole, one for each setting, and one on its end.
     pub(super) fn text(&self) -> String {
         let name = clean(&self.flag);
         let [before, after] = [self.before.state, self.after.state].map(style::state);
@@ -142,7 +142,7 @@ impl Effect {
         text
     }
 
-    /// The flag after the change, as a row of the output.
+    /// Returns the flag after the change, as a row of the output.
     pub(super) fn row(&self, revision: Option<u64>, is_dry_run: bool) -> Row {
         let Self { flag, before, after, .. } = self;
         let state = match after.state {
@@ -167,7 +167,7 @@ impl Effect {
     }
 }
 
-/// A dry run or not, in JSON.
+/// Returns a dry run or not, in JSON.
 fn mark(mut json: Value, is_dry_run: bool) -> Value {
     json["dryRun"] = json!(is_dry_run);
     json

@@ -10,7 +10,7 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// A line on the flag in that environment; `None` if its state there stays the same.
+    /// Returns a line on the flag in that environment; `None` if its state there stays the same.
     pub(super) fn text(&self) -> Option<String> {
         let Self { environment, effect } = self;
         let [before, after] = [effect.before.state, effect.after.state];

@@ -84,7 +84,7 @@ impl Ending {
         }
     }
 
-    /// The flag at the end.
+    /// Returns the flag at the end.
     pub(super) fn then(&self) -> Option<&Side> {
         match self {
             Self::Ends(end) => Some(&end.then),
@@ -93,7 +93,7 @@ impl Ending {
     }
 }
 
-/// The settings that had a value before and still have it.
+/// Returns the settings that had a value before and still have it.
 fn kept(before: &Entry, after: Option<&Entry>) -> Vec<String> {
     let (Entry::Definition(before), Some(Entry::Definition(after))) = (before, after) else {
         return Vec::new();

@@ -16,7 +16,7 @@ pub(crate) fn store_now(flags: &Flags) -> SystemTime {
     ends.expires_at.unwrap_or_else(SystemTime::now)
 }
 
-/// The definition that the lists of a patch grow from. That of a flag which the store forces off is in force
+/// Returns the definition that the lists of a patch grow from. That of a flag which the store forces off is in force
 /// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     let stored = entry_of(flags, name);

@@ -237,8 +237,8 @@ pub(crate) fn warn_of_environments<'f>(
     }
 }
 
-/// The flags of a file and those below it, which can be changed without harm. The entries of the environment that is
-/// changed are a source over `[flags]`.
+/// Returns the flags of a file and those below it, which can be changed without harm. The entries of the environment
+/// that is changed are a source over `[flags]`.
 async fn declared(
     file: &FlagsFile,
     outside: &Document,

@@ -75,7 +75,7 @@ pub(super) fn check_plain(
     Ok(())
 }
 
-/// The revision of a change that was made, and how to take it back.
+/// Returns the revision of a change that was made, and how to take it back.
 pub(super) fn way_back(
     place: &Place,
     redis: &RedisHandle,

@@ -58,7 +58,7 @@ impl Other {
         self.after > self.before || (self.is_let_more && self.after != Reach::None)
     }
 
-    /// The line about the effect on the flag.
+    /// Returns the line about the effect on the flag.
     pub(super) fn text(&self) -> String {
         let through: Vec<_> =
             self.through.iter().map(|flag| format!("`{}`", clean(flag))).collect();
@@ -143,7 +143,7 @@ impl<'a> Flags<'a> {
         rules.map(|rules| &rules[..]).unwrap_or_default()
     }
 
-    /// The flags that a flag needs by itself, and whether more may be on there where less is on here.
+    /// Returns the flags that a flag needs by itself, and whether more may be on there where less is on here.
     fn needs(&self, flag: &str) -> impl Iterator<Item = (&'a str, bool)> + use<'a> {
         let required = self.required(flag).count();
         let needs = self.definition(flag).map(Definition::needs).unwrap_or_default();
@@ -499,7 +499,7 @@ impl<'f, 'a> Change<'f, 'a> {
     }
 }
 
-/// The flags that need one of the changed ones, and the changed ones whose prerequisites are never met.
+/// Returns the flags that need one of the changed ones, and the changed ones whose prerequisites are never met.
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
@@ -574,7 +574,7 @@ mod tests {
         start(flags.iter().map(own))
     }
 
-    /// A change of a flag.
+    /// Returns a change of a flag.
     fn change(flags: &flagstaff::Flags, flag: &str, after: &Definition) -> Effect {
         Effect {
             flag: flag.to_owned(),

@@ -66,7 +66,7 @@ impl Rehearsal {
         self.next.borrow().is_some()
     }
 
-    /// The flag at the instant at which the store changes by itself.
+    /// Returns the flag at the instant at which the store changes by itself.
     pub(super) fn then(&self, at: SystemTime) -> Side {
         let Some(next) = self.next.borrow().clone() else { return self.below(at) };
         let entries = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
@@ -79,24 +79,24 @@ impl Rehearsal {
         entry_of(&self.flags, &self.name)
     }
 
-    /// The flag at an instant, as the sources below the store make it.
+    /// Returns the flag at an instant, as the sources below the store make it.
     pub(super) fn below(&self, at: SystemTime) -> Side {
         Side::of(&merge(&self.name, &self.below, at), &self.name)
     }
 
-    /// The flag now, as these sources make it, the strongest first.
+    /// Returns the flag now, as these sources make it, the strongest first.
     pub(super) fn merged(name: &str, sources: &[(SourceKind, Entry)]) -> Side {
         Side::of(&merge(name, sources, SystemTime::now()), name)
     }
 
-    /// The kinds of the sources below the store that have an entry for the flag.
+    /// Returns the kinds of the sources below the store that have an entry for the flag.
     pub(super) fn sources_below(&self) -> impl Iterator<Item = SourceKind> {
         self.below.iter().map(|(kind, _)| *kind)
     }
 }
 
-/// The entry of an override whose switch ends: its settings without what the switch does. A step of a rollout, which
-/// leaves a switch alone, comes to the same.
+/// Returns the entry of an override whose switch ends: its settings without what the switch does. A step of a rollout,
+/// which leaves a switch alone, comes to the same.
 fn next(name: &str, held: &SourceEntry, now: SystemTime) -> Option<Entry> {
     let by = held.provenance.as_ref()?;
     by.forced_until.filter(|&until| by.changes_at(now) == Some(until))?;

@@ -76,12 +76,12 @@ impl Waited {
     }
 }
 
-/// The store, for people.
+/// Returns the store, for people.
 pub(crate) fn store(redis: &RedisHandle) -> String {
     format!("`{}` in Redis at `{}`", clean(&places::shown(redis.key())), clean(&redis.address()))
 }
 
-/// The instances, and for how long each has been silent that is.
+/// Returns the instances, and for how long each has been silent that is.
 fn names(instances: &[Instance]) -> String {
     let name = |instance: &Instance| match instance.is_silent() {
         true => format!("{} (silent for {})", clean(&instance.name), time::long(instance.age)),

@@ -154,7 +154,7 @@ impl Create {
     }
 }
 
-/// The day of an instant, in UTC.
+/// Returns the day of an instant, in UTC.
 fn midnight(instant: SystemTime) -> SystemTime {
     const DAY: u64 = 86_400;
     let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -232,7 +232,7 @@ impl Delete {
     }
 }
 
-/// The flags that need a flag: those of the files, and those whose override asks for it.
+/// Returns the flags that need a flag: those of the files, and those whose override asks for it.
 fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
     let needing = files.0.iter().flat_map(|opened| opened.document.needing(flag));
     let mut needing: Vec<_> = needing.collect::<BTreeSet<_>>().into_iter().collect();
@@ -250,7 +250,7 @@ fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
     needing
 }
 
-/// The segments of the files with a condition on a flag.
+/// Returns the segments of the files with a condition on a flag.
 fn segments(files: &Files, flag: &str) -> BTreeSet<String> {
     let found = files.0.iter().flat_map(|opened| references_in(opened.document.text(), flag));
     let segments = found.filter_map(|reference| match reference.by {
@@ -282,7 +282,7 @@ fn needed_by(
     }
 }
 
-/// The way to have the flag again.
+/// Returns the way to have the flag again.
 fn way_back(file: &TextFile, flag: &str) -> String {
     let path = file.path();
     let word = text::words([&*path.to_string_lossy()]);

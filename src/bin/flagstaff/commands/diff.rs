@@ -121,7 +121,7 @@ impl Diff {
 }
 
 impl Diff {
-    /// The two environments that are compared, if any are.
+    /// Returns the two environments that are compared, if any are.
     fn environments(&self, session: &Session) -> Result<Option<[String; 2]>, Failure> {
         match (&*session.place.environment, self.with.as_deref()) {
             ([before, after], None) => Ok(Some([before.clone(), after.clone()])),
@@ -135,7 +135,7 @@ impl Diff {
 }
 
 impl Flag {
-    /// A flag of the file, or something else that is `kind` in JSON.
+    /// Returns a flag of the file, or something else that is `kind` in JSON.
     fn of(kind: &str, name: String, what: &'static str, differences: Vec<Difference>) -> Self {
         let json = json!({
             kind: name,
@@ -192,7 +192,7 @@ impl Flag {
         format!("{}{details}\n{}", clean(&self.name), difference::text(&self.differences))
     }
 
-    /// A row for each setting that differs, and one for a flag without any.
+    /// Returns a row for each setting that differs, and one for a flag without any.
     fn rows(&self) -> Vec<Vec<String>> {
         let json = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
         let settings = self.differences.iter();
@@ -217,7 +217,7 @@ impl Flag {
     }
 }
 
-/// The overrides, and the exit code if some cannot be read.
+/// Returns the overrides, and the exit code if some cannot be read.
 async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>), Failure> {
     // Without a store there is nothing to compare.
     session.place.needed_redis()?;
@@ -230,7 +230,7 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     Ok((drift.iter().map(|drift| overridden(drift, now)).collect(), code))
 }
 
-/// The two places that are compared.
+/// Returns the two places that are compared.
 fn places(session: &Session, with: Option<&str>) -> Result<[Place; 2], Failure> {
     let Session { place, output } = session;
     match (&*place.at, with) {
@@ -245,8 +245,8 @@ fn places(session: &Session, with: Option<&str>) -> Result<[Place; 2], Failure> 
     }
 }
 
-/// The flags that differ in two places, each with all of its sources merged; and the exit code if a stored value
-/// cannot be read.
+/// Returns the flags that differ in two places, each with all of its sources merged; and the exit code if a stored
+/// value cannot be read.
 async fn between(
     session: &Session,
     before: &Place,
@@ -330,7 +330,7 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     Ok(compared.chain(segments).collect())
 }
 
-/// The flags that differ between two environments of the file.
+/// Returns the flags that differ between two environments of the file.
 fn between_environments(
     session: &Session,
     before: &str,
@@ -362,7 +362,7 @@ fn between_environments(
     Ok(compared.collect())
 }
 
-/// The segments that differ. Flags that use one of them differ with it.
+/// Returns the segments that differ. Flags that use one of them differ with it.
 fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
     let names: BTreeSet<_> = before.segments.keys().chain(after.segments.keys()).collect();
     let compared = names.into_iter().filter_map(|name| {

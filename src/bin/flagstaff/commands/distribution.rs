@@ -210,7 +210,7 @@ impl Distribution {
     }
 }
 
-/// The units of a draw, for people.
+/// Returns the units of a draw, for people.
 fn unit(drawn: &Drawn) -> String {
     let units = drawn.units();
     match units == drawn.users {
@@ -223,7 +223,7 @@ fn percent(share: f64) -> String {
     format!("{:.2}%", share * 100.0)
 }
 
-/// A bar as long as a share, in eighths of a column.
+/// Returns a bar as long as a share, in eighths of a column.
 fn bar(share: f64) -> String {
     const COLUMNS: f64 = 20.0;
     const EIGHTHS: [char; 8] = ['▏', '▎', '▍', '▌', '▋', '▊', '▉', '█'];

@@ -94,7 +94,7 @@ pub(crate) fn without_notes(stored: Option<&str>) -> String {
     without_override(stored, |settings| Value::Object(settings).to_string())
 }
 
-/// A stored value for people: `on`, `off`, or the settings in a few words, and the end.
+/// Returns a stored value for people: `on`, `off`, or the settings in a few words, and the end.
 fn shown(stored: Option<&str>) -> String {
     match stored {
         Some("1") => return "on".to_owned(),

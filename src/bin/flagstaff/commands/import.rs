@@ -74,7 +74,7 @@ enum System {
 }
 
 impl System {
-    /// The name of the system as `whose` returns it.
+    /// Returns the name of the system as `whose` returns it.
     const fn package(self) -> &'static str {
         match self {
             Self::Waffle => "django-waffle",
@@ -84,7 +84,7 @@ impl System {
     }
 }
 
-/// The text of a file or of stdin, with a byte order mark or without: PowerShell writes UTF-16.
+/// Returns the text of a file or of stdin, with a byte order mark or without: PowerShell writes UTF-16.
 fn text(path: &Path) -> Result<String, Failure> {
     if path == "-" {
         return reading::read(path);
@@ -232,7 +232,7 @@ fn because(error: &EditError) -> String {
     }
 }
 
-/// The fields of the hash that Python services share.
+/// Returns the fields of the hash that Python services share.
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
     let flags = Flags::builder().source(redis.unannounced()).require_ready().start().await?;
     let is_read = |flag: &str| flags.sources_of(flag).iter().all(|held| held.problem.is_none());

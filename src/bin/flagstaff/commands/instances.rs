@@ -41,7 +41,7 @@ pub(crate) struct Instances {
     guard: GuardArgs,
 }
 
-/// A state in one word.
+/// Returns a state in one word.
 pub(super) fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
     match () {
         () if instance.is_silent() => "silent",

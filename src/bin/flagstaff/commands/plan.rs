@@ -179,7 +179,7 @@ fn warn_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session
     }
 }
 
-/// A flag file, or that of the place at a revision.
+/// Returns a flag file, or that of the place at a revision.
 fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
     let text = match source.strip_prefix("git:") {
         None => reading::read(Path::new(source))?,

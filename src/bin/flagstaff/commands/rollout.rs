@@ -347,7 +347,7 @@ fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
     author.into_iter().chain(reason.map(|reason| clean(reason).into_owned())).collect()
 }
 
-/// The strongest source that keeps a rollout of the sources below it from deciding, and those below it.
+/// Returns the strongest source that keeps a rollout of the sources below it from deciding, and those below it.
 fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
     let has_stages = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => definition
@@ -420,7 +420,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Done)
 }
 
-/// The hint for a rollout that the store hides, or whose flag it switches off.
+/// Returns the hint for a rollout that the store hides, or whose flag it switches off.
 async fn way_back(
     session: &Session,
     flag: &str,
@@ -455,7 +455,7 @@ async fn way_back(
     })
 }
 
-/// The stage and the number of stages, with the start and the end of the stage; empty if there is none.
+/// Returns the stage and the number of stages, with the start and the end of the stage; empty if there is none.
 fn row(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Vec<String> {
     let Progress { status, stage, stages, percentage, since, due, .. } = progress;
     let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();

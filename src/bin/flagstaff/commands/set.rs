@@ -50,7 +50,7 @@ Examples:
   flagstaff set new_checkout percentage=50 --for 1h --dry-run
   flagstaff set new_checkout percentage=50 --if-rev 42";
 
-/// The text behind the options, with the settings of the registry.
+/// Returns the text behind the options, with the settings of the registry.
 fn help() -> String {
     const WIDTH: usize = 80;
 

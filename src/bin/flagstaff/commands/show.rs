@@ -40,7 +40,7 @@ pub(crate) struct Show {
     flag: String,
 }
 
-/// The settings for people alone.
+/// Returns the settings for people alone.
 fn about() -> impl Iterator<Item = Field> {
     Field::ALL.iter().copied().filter(|field| field.is_about())
 }
@@ -78,7 +78,7 @@ struct SourceRow {
 }
 
 impl SourceRow {
-    /// A plain on or off has its author in the log only.
+    /// Returns a plain on or off has its author in the log only.
     async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
         let mut held = Self { entry, revision: None };
         if held.entry.source.kind != SourceKind::Redis {
@@ -142,7 +142,7 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// The state, unless a stored value cannot be read.
+    /// Returns the state, unless a stored value cannot be read.
     fn state(&self) -> Option<FlagState> {
         let is_known = self.sources.iter().all(|held| held.entry.problem.is_none());
         is_known.then(|| self.info.state())
@@ -152,7 +152,7 @@ impl Shown<'_> {
         to_json(self.info.definition())
     }
 
-    /// Those settings that are set, with their sources.
+    /// Returns those settings that are set, with their sources.
     fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, String)> {
         let definition = self.definition();
         let set = fields.filter_map(|field| {
@@ -298,7 +298,7 @@ pub(super) fn facts_of(facts: &Metadata) -> String {
     facts.collect::<Vec<_>>().join(", ")
 }
 
-/// A date at the start of a day is that day.
+/// Returns a date at the start of a day is that day.
 fn day(text: &str) -> String {
     text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned()
 }

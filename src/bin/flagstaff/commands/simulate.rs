@@ -65,7 +65,7 @@ impl Simulate {
         self.report.run(title, &before, &after, session).await
     }
 
-    /// The flag, and all flags that require it.
+    /// Returns the flag, and all flags that require it.
     fn related(&self, snapshot: &Snapshot) -> Vec<String> {
         let anonymous = Context::anonymous();
         let names = snapshot.all(&anonymous).map(|(name, _)| name);

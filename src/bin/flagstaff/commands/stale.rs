@@ -132,7 +132,7 @@ impl Stale {
         Ok(unreadable.unwrap_or(code))
     }
 
-    /// All flags, with what is found about each without its code.
+    /// Returns all flags, with what is found about each without its code.
     async fn flags(
         &self,
         flags: &Flags,

@@ -129,7 +129,7 @@ fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
     Ok(flag)
 }
 
-/// The stages, and where they stand. There, `advance` of a job moves a rollout on; here the clock would.
+/// Returns the stages, and where they stand. There, `advance` of a job moves a rollout on; here the clock would.
 fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<(), String> {
     let given = |name: &str| object.get(name).filter(|value| !value.is_null());
     let list = match given("rollout_stages") {

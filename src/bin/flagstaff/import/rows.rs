@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::text::json_problem;
 
-/// The rows of a fixture in JSON, in JSON lines, or in YAML.
+/// Returns the rows of a fixture in JSON, in JSON lines, or in YAML.
 pub(super) fn rows(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let text = text.trim_start_matches('\u{feff}');
     match text.trim_start().chars().next() {
@@ -14,7 +14,7 @@ pub(super) fn rows(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     }
 }
 
-/// One object per line.
+/// Returns one object per line.
 fn lines(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let row = |(index, line): (usize, &str)| {

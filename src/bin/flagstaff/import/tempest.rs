@@ -6,7 +6,7 @@ use serde_json::{Map, json};
 use super::Imported;
 use crate::paste;
 
-/// The lines of `tempest flags list`: a name, and `on` or `off`.
+/// Returns the lines of `tempest flags list`: a name, and `on` or `off`.
 pub(crate) fn listed(text: &str) -> Imported {
     let mut imported = Imported::default();
     let text = text.trim_start_matches('\u{feff}');

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 const TARGETING: [&str; 7] =
     ["percent", "superusers", "staff", "authenticated", "languages", "groups", "users"];
 
-/// The flags, switches and samples of a fixture.
+/// Returns the flags, switches and samples of a fixture.
 pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
     let rows = rows(text).map_err(|error| {
         Failure::usage(format!("this is not a fixture of django: {error}"))
@@ -106,7 +106,7 @@ fn is_of_waffle(model: &str) -> bool {
 }
 
 impl Kind {
-    /// The kind of a row. A custom model (`WAFFLE_FLAG_MODEL`) has the fields of waffle's model, and is
+    /// Returns the kind of a row. A custom model (`WAFFLE_FLAG_MODEL`) has the fields of waffle's model, and is
     /// named after it.
     fn of(model: &str, fields: &Map<String, Value>) -> Option<Self> {
         let (_, class) = model.split_once('.')?;
@@ -158,7 +158,7 @@ fn described(fields: &Map<String, Value>, others: &[&str]) -> Result<Map<String,
     Ok(settings)
 }
 
-/// A field that may be missing or null, and otherwise is what `read` takes.
+/// Returns a field that may be missing or null, and otherwise is what `read` takes.
 fn field<'f, T>(
     fields: &'f Map<String, Value>,
     name: &str,
@@ -176,7 +176,7 @@ fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str
     field(fields, name, Value::as_str)
 }
 
-/// A field that is true or false. It may be missing, and cannot be null.
+/// Returns a field that is true or false. It may be missing, and cannot be null.
 fn is(fields: &Map<String, Value>, name: &str, unless_said: bool) -> Result<bool, String> {
     match fields.get(name) {
         None => Ok(unless_said),
@@ -196,7 +196,7 @@ fn share(fields: &Map<String, Value>) -> Result<Option<f64>, String> {
     })
 }
 
-/// The day of an instant. YAML has a space before the time. Other strings stay as they are, for the error.
+/// Returns the day of an instant. YAML has a space before the time. Other strings stay as they are, for the error.
 fn day(instant: &str) -> &str {
     instant.split_once(['T', ' ']).map_or(instant, |(day, _)| day)
 }
@@ -301,7 +301,7 @@ fn switch(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     Ok(settings)
 }
 
-/// A share of all questions. Here it is a share of the requests.
+/// Returns a share of all questions. Here it is a share of the requests.
 fn sample(
     key: &str,
     fields: &Map<String, Value>,
@@ -328,7 +328,7 @@ fn sample(
     Ok(settings)
 }
 
-/// The names of all flags, those of one's own kind included.
+/// Returns the names of all flags, those of one's own kind included.
 fn flags(rows: &[Map<String, Value>]) -> BTreeSet<&str> {
     fn flag(row: &Map<String, Value>) -> Option<&str> {
         let fields = row.get("fields")?;
@@ -366,7 +366,7 @@ fn names(rows: &[Map<String, Value>]) -> Names {
 }
 
 impl Table {
-    /// A natural key is a list with the name; anything else is the number of a row.
+    /// Returns a natural key is a list with the name; anything else is the number of a row.
     fn of(&self, value: &Value) -> Option<String> {
         let natural = value.as_array().and_then(|key| key.first()).and_then(Value::as_str);
         match natural.or(value.as_str()) {

@@ -140,7 +140,7 @@ impl Change {
         Self { flags, before, after, made_up }
     }
 
-    /// The made-up users for these flags.
+    /// Returns the made-up users for these flags.
     pub(crate) fn made_up(&self) -> &MadeUp {
         &self.made_up
     }
@@ -253,7 +253,7 @@ fn asks_for_more(flag: &Definition) -> bool {
     asking.any(|field| settings.get(field.as_str()).is_some_and(|value| !is_empty(value)))
 }
 
-/// The names of the rules, or their numbers.
+/// Returns the names of the rules, or their numbers.
 fn rules(flag: &Definition) -> Vec<String> {
     let rules = flag.rare().rules.value().into_iter().flat_map(|rules| rules.iter()).enumerate();
     rules
@@ -261,7 +261,7 @@ fn rules(flag: &Definition) -> Vec<String> {
         .collect()
 }
 
-/// The variants of both whose value is another one.
+/// Returns the variants of both whose value is another one.
 fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     let (Some(before), Some(after)) =
         (before.rare().variants.value(), after.rare().variants.value())
@@ -275,7 +275,7 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     differ.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The flags that differ, those that need them, and everything that these need.
+/// Returns the flags that differ, those that need them, and everything that these need.
 fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut requires: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -293,7 +293,7 @@ fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     keys.into_iter().filter(|key| needed.contains(key)).map(str::to_owned).collect()
 }
 
-/// The keys that the ways lead to, those that they begin at included. Each is looked at once.
+/// Returns the keys that the ways lead to, those that they begin at included. Each is looked at once.
 fn reached<'k>(
     mut open: Vec<&'k str>,
     ways: &BTreeMap<&'k str, Vec<&'k str>>,

@@ -22,7 +22,7 @@ pub(crate) trait Counting: Sync {
 
     fn made_up(&self) -> &MadeUp;
 
-    /// The result for no users.
+    /// Returns the result for no users.
     fn none(&self) -> Self::Part;
 
     fn count(&self, part: &mut Self::Part, context: &Context<'_>);

@@ -43,7 +43,7 @@ struct Recipe {
 }
 
 impl MadeUp {
-    /// The users that flags ask for, of which each definition comes with its key.
+    /// Returns the users that flags ask for, of which each definition comes with its key.
     pub(crate) fn of<'d>(flags: impl IntoIterator<Item = (&'d str, &'d Definition)>) -> Self {
         let flags: Vec<_> = flags.into_iter().collect();
         let mut known: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
@@ -89,7 +89,7 @@ impl MadeUp {
         }
     }
 
-    /// The attributes that users have, and `groups` if they have some.
+    /// Returns the attributes that users have, and `groups` if they have some.
     pub(super) fn asked_for(&self) -> Vec<&str> {
         let groups = (!self.groups.is_empty()).then_some("groups");
         let attributes = self.attributes.iter().map(|(name, _)| name.as_str());
@@ -100,7 +100,7 @@ impl MadeUp {
         all
     }
 
-    /// The user with this number, the first being 1. It is the same each time.
+    /// Returns the user with this number, the first being 1. It is the same each time.
     pub(crate) fn user(&self, number: u64) -> Context<'static> {
         let index = number - 1;
         let listed = usize::try_from(index).ok().and_then(|index| self.users.get(index));
@@ -147,7 +147,7 @@ impl MadeUp {
     }
 }
 
-/// The attribute that buckets are drawn by, if it is one.
+/// Returns the attribute that buckets are drawn by, if it is one.
 fn attribute(unit: &BucketBy) -> Option<String> {
     match unit {
         BucketBy::Attribute(path) => Some(path.clone()),
@@ -166,7 +166,7 @@ fn text(value: Value<'static>) -> Option<String> {
     }
 }
 
-/// A number that looks like chance and is the same each time (FNV-1a, then a finaliser of splitmix64).
+/// Returns a number that looks like chance and is the same each time (FNV-1a, then a finaliser of splitmix64).
 fn mixed(number: u64, name: &str) -> u64 {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -248,7 +248,7 @@ impl Recipe {
     }
 }
 
-/// Values for which a comparison probably holds, or does not. None if the attribute has to be missing,
+/// Returns values for which a comparison probably holds, or does not. None if the attribute has to be missing,
 /// or if no value can be derived.
 fn values(comparison: &Comparison, wanted: bool) -> Vec<Value<'static>> {
     let operands = || match comparison.operand() {
@@ -285,7 +285,7 @@ fn values(comparison: &Comparison, wanted: bool) -> Vec<Value<'static>> {
     }
 }
 
-/// A value of the same type that is another one.
+/// Returns a value of the same type that is another one.
 fn other(value: &Value<'_>) -> Option<Value<'static>> {
     Some(match value {
         Value::Bool(on) => (!on).into(),
@@ -296,7 +296,7 @@ fn other(value: &Value<'_>) -> Option<Value<'static>> {
     })
 }
 
-/// The number, one less and one more.
+/// Returns the number, one less and one more.
 fn around(value: &Value<'_>) -> Vec<Value<'static>> {
     match *value {
         Value::Integer(number) => [-1, 0, 1].map(|by| number.saturating_add(by).into()).to_vec(),
@@ -305,18 +305,18 @@ fn around(value: &Value<'_>) -> Vec<Value<'static>> {
     }
 }
 
-/// A string that a glob of stars and question marks matches.
+/// Returns a string that a glob of stars and question marks matches.
 fn of_glob(glob: &str) -> String {
     glob.replace("**", "x").replace(['*', '?'], "x")
 }
 
-/// A string that a simple regular expression matches.
+/// Returns a string that a simple regular expression matches.
 fn of_expression(expression: &str) -> String {
     let body = expression.trim_start_matches('^').trim_end_matches('$');
     body.replace("\\d+", "1").replace("\\d", "1").replace(".*", "").replace('\\', "")
 }
 
-/// The versions that a requirement names, and those before and after them.
+/// Returns the versions that a requirement names, and those before and after them.
 fn versions(required: &str) -> Vec<Value<'static>> {
     let mut versions = Vec::new();
     for part in required.split(',') {
@@ -339,12 +339,12 @@ fn versions(required: &str) -> Vec<Value<'static>> {
     versions
 }
 
-/// The first address of a network.
+/// Returns the first address of a network.
 fn address(network: &str) -> String {
     network.split('/').next().unwrap_or(network).to_owned()
 }
 
-/// A day before and a day after.
+/// Returns a day before and a day after.
 fn instants(value: &Value<'_>) -> Vec<Value<'static>> {
     const DAY: i64 = 86_400;
     match value {

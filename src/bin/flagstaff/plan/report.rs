@@ -138,7 +138,7 @@ impl Report<'_> {
         caveats
     }
 
-    /// The rules of a flag that decided for no user. The flags of a change are in the order of their keys.
+    /// Returns the rules of a flag that decided for no user. The flags of a change are in the order of their keys.
     fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
         let place = self.change.flags.binary_search_by(|other| other.key.cmp(&flag.key));
         let tried = place.ok().and_then(|place| self.counts.tried.get(place));
@@ -158,7 +158,7 @@ impl Report<'_> {
         }
     }
 
-    /// The flags beyond the bounds, each with the reason.
+    /// Returns the flags beyond the bounds, each with the reason.
     pub(crate) fn beyond(&self, bounds: &[FailOn]) -> Vec<String> {
         let mut beyond = Vec::new();
         for (flag, tally) in self.flags() {

@@ -63,7 +63,7 @@ impl Shares {
         from < -NOTHING && to > NOTHING
     }
 
-    /// The share of users, from 0 to 1, that a draw has this outcome for; `None` if it does not decide
+    /// Returns the share of users, from 0 to 1, that a draw has this outcome for; `None` if it does not decide
     /// on such outcomes.
     fn of(&self, draw: Draw, outcome: Outcome<'_>) -> Option<f64> {
         match draw {
@@ -96,7 +96,7 @@ impl Shares {
         kept_out + traffic * self.weighed(weights, outcome)
     }
 
-    /// The part of an outcome in all weights.
+    /// Returns the part of an outcome in all weights.
     fn weighed<'a>(
         &self,
         weights: impl Iterator<Item = (&'a str, u64)>,
@@ -122,7 +122,7 @@ impl Shares {
     }
 }
 
-/// The share of users inside of a percentage, or outside.
+/// Returns the share of users inside of a percentage, or outside.
 fn gate(percentage: Percentage, outcome: Outcome<'_>) -> Option<f64> {
     match outcome {
         Outcome::On(true) => Some(number::share(percentage)),

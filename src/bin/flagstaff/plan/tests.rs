@@ -27,7 +27,7 @@ fn counted(before: &str, after: &str, users: Source) -> (Vec<String>, Counts) {
     (change.flags.iter().map(|flag| flag.key.to_string()).collect(), counts)
 }
 
-/// The tally of the only flag that can be different, for 1,000 users.
+/// Returns the tally of the only flag that can be different, for 1,000 users.
 fn tally(before: &str, after: &str) -> Tally {
     let users = Source::MadeUp { next: 1, last: 1_000 };
     let (keys, counts) = counted(before, after, users);
@@ -325,7 +325,7 @@ fn file(flags: &[Option<(u8, u8)>]) -> String {
     "[flags]\n".to_owned() + &flags.collect::<String>()
 }
 
-/// All flags of a file, asked for one by one.
+/// Returns all flags of a file, asked for one by one.
 fn snapshot(text: &str) -> Snapshot {
     let flags = flags(text);
     let source = (SourceKind::File, Offer::from(&flags));

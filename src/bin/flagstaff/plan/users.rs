@@ -113,7 +113,7 @@ pub(crate) struct BadLine {
 }
 
 impl Source {
-    /// The next users, and nothing at the end.
+    /// Returns the next users, and nothing at the end.
     pub(crate) fn take(&mut self) -> Result<Option<Batch>, BadLine> {
         match self {
             Self::MadeUp { next, last } => {
@@ -181,7 +181,7 @@ impl Batch {
     }
 }
 
-/// The context of a question of `flagstaff eval --batch`; any other object is a context itself.
+/// Returns the context of a question of `flagstaff eval --batch`; any other object is a context itself.
 fn asked(mut object: Map<String, Value>) -> Map<String, Value> {
     if !matches!(object.get("flag"), Some(Value::String(_))) {
         return object;

@@ -85,7 +85,7 @@ impl Found {
         }
     }
 
-    /// The places that name each flag, by its index.
+    /// Returns the places that name each flag, by its index.
     pub(crate) fn by_flag(&self) -> HashMap<usize, Vec<&Place>> {
         let mut places: HashMap<usize, Vec<&Place>> = HashMap::new();
         for mention in &self.mentions {
@@ -119,7 +119,7 @@ impl Search {
         }
     }
 
-    /// The flags that a line names, each once per mention.
+    /// Returns the flags that a line names, each once per mention.
     pub(super) fn named_in(&self, line: &str) -> Vec<usize> {
         let mut named = Vec::new();
         self.each_mention(line, |flag, _| named.push(flag));

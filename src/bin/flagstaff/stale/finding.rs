@@ -111,7 +111,7 @@ impl Fixed {
         }
     }
 
-    /// The code that stays: that for on, for off, or for a variant.
+    /// Returns the code that stays: that for on, for off, or for a variant.
     pub(crate) fn keep(&self) -> &str {
         match self {
             Self::On => "on",

@@ -141,7 +141,7 @@ pub(crate) struct Commit {
     pub(crate) day: String,
 }
 
-/// The last commits that changed how often the code below `root` names flags, by the index of each flag
+/// Returns the last commits that changed how often the code below `root` names flags, by the index of each flag
 /// that is `wanted`. Git goes through the commits once for all of them.
 pub(crate) fn last_mentions(
     root: &Path,

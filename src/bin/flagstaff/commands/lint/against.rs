@@ -31,7 +31,7 @@ impl FromStr for Against {
 }
 
 impl Against {
-    /// The text before; `None` if there was no such file then.
+    /// Returns the text before; `None` if there was no such file then.
     pub(super) fn text(&self, path: &Path, output: &Output) -> Result<Option<String>, Failure> {
         match self {
             Self::File(before) => read(before).map(Some),

@@ -67,7 +67,7 @@ fn text(code: Code) -> String {
     format!("{code}: {title}\n\n{}\n\nDefault level: {level}\n", wrapped(code.explanation()))
 }
 
-/// The text in lines that are easy to read.
+/// Returns the text in lines that are easy to read.
 fn wrapped(text: &str) -> String {
     const WIDTH: usize = 80;
 

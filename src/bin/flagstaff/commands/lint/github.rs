@@ -6,7 +6,7 @@ use super::{
 };
 use crate::text::clean;
 
-/// Workflow commands of GitHub Actions, which show each problem beside its lines.
+/// Returns workflow commands of GitHub Actions, which show each problem beside its lines.
 pub(super) fn lines(files: &[Checked]) -> String {
     let mut lines = String::new();
     for Checked { name, text, found } in files {

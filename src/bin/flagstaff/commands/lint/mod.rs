@@ -186,7 +186,7 @@ impl Lint {
         Ok(below.into_iter().fold(lints, Lints::over))
     }
 
-    /// The lints with the levels that were asked for.
+    /// Returns the lints with the levels that were asked for.
     fn lints(&self) -> Result<Lints, Failure> {
         let mut lints = Lints::new();
         if let Some(pattern) = &self.names {
@@ -257,7 +257,7 @@ impl Lint {
         Ok(Checked { name, text, found: left })
     }
 
-    /// The text with all suggestions applied, and what is left; `None` if there was none to apply.
+    /// Returns the text with all suggestions applied, and what is left; `None` if there was none to apply.
     fn fixed(
         &self,
         text: &str,

@@ -120,7 +120,7 @@ fn region(region: Region) -> Value {
     })
 }
 
-/// A path as a reference of RFC 3986.
+/// Returns a path as a reference of RFC 3986.
 fn uri(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     for byte in path.replace('\\', "/").bytes() {

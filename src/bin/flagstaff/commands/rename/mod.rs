@@ -288,7 +288,7 @@ impl Rename {
         Ok(())
     }
 
-    /// The override that goes with the flag, if the store has one.
+    /// Returns the override that goes with the flag, if the store has one.
     async fn override_of(&self, place: &Place) -> Result<Option<Override>, Failure> {
         let Some(redis) = place.redis()? else { return Ok(None) };
         let redis = redis.handle();
@@ -358,7 +358,7 @@ impl Rename {
         }
     }
 
-    /// Both names, for a command to paste.
+    /// Returns both names, for a command to paste.
     fn words(&self) -> String {
         words([&*self.old, &*self.new])
     }
@@ -377,7 +377,7 @@ async fn is_overridden(redis: &RedisHandle, flag: &str) -> Result<bool, Failure>
     Ok(redis.rehearse(flag, &clear).await?.before.is_some())
 }
 
-/// The instances whose file still has a flag, as far as they announce it.
+/// Returns the instances whose file still has a flag, as far as they announce it.
 async fn waiting(redis: &RedisHandle, flag: &str) -> Result<Vec<String>, Failure> {
     let fleet = redis.fleet().await?;
     let has = fleet.counted().filter(|instance| instance.declares(flag, None) == Some(false));

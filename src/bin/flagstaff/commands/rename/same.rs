@@ -52,7 +52,7 @@ pub(super) fn refuse_if_any_moves(
     Ok(users)
 }
 
-/// The overrides of all flags in the store. Environment variables are not renamed, so they are left out.
+/// Returns the overrides of all flags in the store. Environment variables are not renamed, so they are left out.
 fn overrides(flags: &Flags) -> Overrides {
     let mut overrides = Overrides::new();
     for (name, _) in flags.all(&flagstaff::Context::anonymous()) {

@@ -152,7 +152,8 @@ impl Look {
     }
 }
 
-/// The flag files as a service has them that starts now, the weakest first. One that cannot be used is an error.
+/// Returns the flag files as a service has them that starts now, the weakest first. One that cannot be used is an
+/// error.
 fn declared(place: &Place) -> Result<Vec<Declared>, Failure> {
     let files = place.files()?.into_iter().map(|file| file.at_a_start(None));
     files
@@ -173,12 +174,12 @@ fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
 }
 
 impl Making {
-    /// The value, or none after noting why it is not known.
+    /// Returns the value, or none after noting why it is not known.
     fn known<T>(&mut self, what: &str, read: Result<T, Failure>) -> Option<T> {
         read.map_err(|failure| self.unknown.push((what.to_owned(), failure))).ok()
     }
 
-    /// The flags of all sources that can be read, and whether the store is one of them.
+    /// Returns the flags of all sources that can be read, and whether the store is one of them.
     async fn flags(
         &mut self,
         session: &Session,
@@ -321,7 +322,7 @@ impl Making {
         }
     }
 
-    /// The ends that are near or over, by time.
+    /// Returns the ends that are near or over, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
         let (store, now) = (flags.writable_source(), store_now(flags));
         let within = self.within;
@@ -398,7 +399,7 @@ impl Making {
         items
     }
 
-    /// The rejected flags of the files and of the store, as far as there are any of these.
+    /// Returns the rejected flags of the files and of the store, as far as there are any of these.
     fn all_rejected(&mut self, files: &[Declared], stored: Option<&Flags>) -> Option<Vec<Item>> {
         let of_store = stored.map(of_store).unwrap_or_default();
         match self.knows_file && !files.is_empty() {
@@ -458,7 +459,7 @@ impl Making {
     }
 }
 
-/// The overrides that cannot be read. Each is named among what needs attention with the overrides.
+/// Returns the overrides that cannot be read. Each is named among what needs attention with the overrides.
 fn of_store(flags: &Flags) -> Vec<Item> {
     let sources = |key: &str| flags.sources_of(key).into_iter();
     let problem = |key: &str| sources(key).find_map(|it| Some((it.source.name, it.problem?)));
