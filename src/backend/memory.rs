@@ -46,7 +46,7 @@ pub struct Memory {
 struct Shared {
     // Held for a few lines without `.await`, so a std mutex.
     state: Mutex<State>,
-    /// Held while changes are put in force, so that the last one is in force last.
+    /// Held while a change is put in force, so that changes come into force in their order.
     turn: Turn,
 }
 

@@ -49,7 +49,7 @@ pub(crate) use self::{
 };
 use crate::{foreign, model::Entry};
 
-/// The functions by which the backends here name the kinds of their errors.
+/// The functions of the backends in this crate that return the kinds of their errors.
 const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
     foreign::kind_of,
     #[cfg(feature = "file")]

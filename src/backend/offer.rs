@@ -37,7 +37,7 @@ pub struct Offer {
     provenance: SharedMap<Arc<Provenance>>,
     /// The problems of the entries that differ from the stored value.
     problems: SharedMap<Arc<str>>,
-    /// The entries that stand for a value which cannot be read and never could.
+    /// The entries that stand for a stored value that could never be read.
     unknown: SharedMap<()>,
     /// The last entries whose values had the type of the sources below, for entries whose values do not.
     fitting: SharedMap<Entry>,
@@ -158,7 +158,7 @@ impl Offer {
     /// by the entry that `before` has for the flag, and is reported.
     pub(crate) fn admit(&mut self, before: &Self) -> Option<Rejected> {
         let mut rejected: Option<Rejected> = None;
-        // Go by name, so that all instances reject the same flags.
+        // Proceed in the order of names, so that all instances reject the same flags.
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.sort_unstable_by_key(|&(key, _)| key);
         for (key, entry) in entries {

@@ -43,10 +43,9 @@ pub(crate) async fn follow(
     supervise(start, failed, is_done).await;
 }
 
-/// Runs a task until it returns `Ok`, and again after a pause when it ends otherwise.
-///
-/// The pauses are short again once the task has lived for longer than the longest pause. So a task
-/// that works for a moment and then fails, again and again, is not started ten times a second.
+/// Runs a task until it returns `Ok`, and again after a pause when it ends otherwise. The pauses are short again once
+/// the task has run for longer than the longest pause. So a task that works for a moment and then fails, again and
+/// again, is not started ten times a second.
 pub(crate) async fn supervise(
     mut start: impl FnMut() -> Result<Run, Panicked>,
     mut failed: impl FnMut(BackendError, Duration),

@@ -47,7 +47,7 @@ pub(super) struct Decoder<'t> {
     /// True if a source below may have the rest of a flag.
     pub(super) is_over_another: bool,
     /// True while flags are checked together with the files below.
-    pub(super) knows_below: bool,
+    pub(super) has_below: bool,
     /// The environment whose entries are being decoded.
     pub(super) environment: Option<Arc<str>>,
     /// The names of the variants that `[flags]` has for the flag of such an entry.
@@ -78,7 +78,7 @@ impl<'t> Decoder<'t> {
             nulls: HashSet::new(),
             variants: None,
             is_over_another: false,
-            knows_below: false,
+            has_below: false,
             environment: None,
             variants_below: HashSet::new(),
             problems: Vec::new(),
@@ -116,7 +116,7 @@ impl<'t> Decoder<'t> {
 
     /// Returns `true` if a flag that the file lacks may be in a source below that is not known.
     pub(super) fn may_be_below(&self) -> bool {
-        self.is_over_another && !self.knows_below
+        self.is_over_another && !self.has_below
     }
 
     /// Returns `true` if the rest of a flag may be elsewhere: in another source, or in `[flags]`.

@@ -73,7 +73,7 @@ impl<'r, 't> Own<'r, 't> {
     /// Reports the mistakes of the file together with the files below, the weakest of which is the
     /// first, in `[flags]` and in each environment. Returns the merged flags of `[flags]`.
     pub(super) fn check(self, below: &[Below<'_>], decoder: &mut Decoder<'_>) -> Merged {
-        decoder.knows_below = true;
+        decoder.has_below = true;
         let merged = self.check_in(None, below, decoder);
         let mut reported = Reported::new(decoder);
         let names = below.iter().flat_map(|file| file.environments.keys().cloned());
@@ -84,7 +84,7 @@ impl<'r, 't> Own<'r, 't> {
             reported.forget_repeated(decoder);
         }
         decoder.environment = None;
-        decoder.knows_below = false;
+        decoder.has_below = false;
         merged
     }
 

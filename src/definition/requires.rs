@@ -170,7 +170,7 @@ fn unknown<'k>(
 ) {
     let required = &edge.to.flag;
     let verb = edge.verb();
-    let where_not = if decoder.knows_below { "in none of the files" } else { "not in this file" };
+    let where_not = if decoder.has_below { "in none of the files" } else { "not in this file" };
     let message = format!("flag `{flag}` {verb} `{required}`, which is {where_not}");
     let problem =
         Diagnostic::new(Code::UnknownPrerequisite, span, message).label(match edge.is_required {

@@ -169,7 +169,7 @@ impl Plan {
     ) -> Option<Evaluation<'p>> {
         #[cfg(all(test, feature = "http"))]
         EVALUATIONS.set(EVALUATIONS.get() + 1);
-        // First, since most flags are constant.
+        // Constant flags come first, since they are the most frequent.
         if let Self::Constant(verdict) = self {
             return Some(Evaluation::new(verdict, None));
         }

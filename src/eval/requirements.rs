@@ -40,8 +40,8 @@ impl Needs {
         let need = |prerequisite: &Prerequisite| Need::of(prerequisite, names);
         let rare = definition.rare();
         let rules = rare.rules.value().into_iter().flat_map(|rules| rules.iter());
-        // A few segments can depend on a flag ten thousand times, and one flag more than allowed is
-        // enough.
+        // A few segments can name a flag ten thousand times. One flag more than allowed is enough to detect the
+        // mistake.
         let mut known = HashSet::new();
         let asked = rules.flat_map(Rule::flags).filter(|&asked| known.insert(asked));
         Self {

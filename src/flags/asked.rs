@@ -51,7 +51,7 @@ impl Marks {
     /// Returns the marks of the next generation, which has this many slots.
     pub(super) fn with_room(&mut self, slots: usize) -> &Arc<Asked> {
         if self.current.marks.len() < slots {
-            // With room to spare, since names may come one by one.
+            // Room to spare, since new names may come one by one.
             let larger = Arc::new(Asked::with_room(slots.next_power_of_two()));
             self.former.push(std::mem::replace(&mut self.current, larger));
         }
@@ -61,8 +61,7 @@ impl Marks {
     /// Returns all marks that were set until now.
     pub(super) fn gathered(&mut self) -> &Asked {
         self.former.retain_mut(|former| {
-            // Checked before the marks are read: a holder that is gone has set its last mark by
-            // then.
+            // Check the holders before the marks are read: a holder that is gone has set its last mark by then.
             let is_held = Arc::get_mut(former).is_none();
             self.current.note_all_of(former);
             is_held

@@ -48,16 +48,16 @@ impl FlagsBuilder {
         }
     }
 
-    /// Sets the time that [`start`](Self::start) waits for sources that do not answer; 2 seconds
-    /// unless set. The flags start without them, and they join when they are ready. A source on
-    /// this machine, such as a file, is always [waited for](Backend::is_awaited).
+    /// Sets the time that [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set. The flags
+    /// start without such sources, which join when they are ready. A source on this machine, such as a file, is always
+    /// [waited for](Backend::is_awaited).
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
     }
 
-    /// Makes [`start`](Self::start) fail if a source is not ready by then, instead of starting
-    /// without it.
+    /// Makes [`start`](Self::start) fail if a source is not ready after [`max_wait`](Self::max_wait), instead of
+    /// starting without the source.
     pub fn require_ready(mut self) -> Self {
         self.require_ready = true;
         self

@@ -53,7 +53,7 @@ pub enum Event {
         /// The source.
         source: Source,
     },
-    /// Values of sources have another effect than their writers may expect. They are in force.
+    /// Values of sources are in force, but have another effect than their writers may expect.
     #[non_exhaustive]
     Warned {
         /// The warnings that are new, sorted by flag.
@@ -123,8 +123,8 @@ impl ChangeCause {
     }
 }
 
-/// Writes the end of a sentence about a change. Writes nothing for a source that has changed, which
-/// needs no explanation.
+/// Writes the reason behind the description of a change. Writes nothing for a source that has changed, which needs no
+/// explanation.
 impl fmt::Display for ChangeCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -17,8 +17,8 @@ pub struct SourceEntry {
     pub place: Option<String>,
     /// The author, time and reason of the entry, if they are known.
     pub provenance: Option<Provenance>,
-    /// The reason why the value in the source cannot be read. The entry is the last good one then.
-    /// Without a last good one, it is off.
+    /// The reason why the value in the source cannot be read. Then the entry is the last good one, or off if there was
+    /// none.
     pub problem: Option<String>,
     /// The effect of the entry, if its writer may expect another one: the entry is neither on nor
     /// off.

@@ -421,8 +421,8 @@ impl Flags {
         RolloutControl::new(self, &key)
     }
 
-    /// Returns two definitions of a flag: that of the sources below the first writable one, and the
-    /// same with `entry` as the writable source's entry on top.
+    /// Returns two definitions of a flag. The first is merged from the sources below the first writable one. The second
+    /// also has `entry` as the entry of the writable source.
     pub(super) fn with_entry(
         &self,
         key: &str,
@@ -594,7 +594,7 @@ impl Flags {
     #[must_use]
     pub fn events(&self) -> Events {
         let events = self.inner.publisher.subscribe();
-        // In this order: a failure in between is reported twice rather than never.
+        // Subscribe before the failures are read, so that a failure in between is reported twice rather than never.
         let all = self.inner.publisher.sources().iter().zip(self.health().sources);
         let failing = all.filter(|(_, health)| health.status == Status::Error);
         let failures = failing.filter_map(|(&source, health)| {

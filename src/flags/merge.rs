@@ -1,4 +1,4 @@
-//! The merge of what sources have to flags and their compiled plans. It is pure: the sources, the lost ones among them
+//! The merge of the entries of sources to flags and compiled plans. The merge is pure: the sources, the lost sources
 //! and the time are arguments, and nothing is published.
 
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub(super) struct Differences {
 }
 
 impl Merged {
-    /// Merges the entries of the sources for some keys, and compiles the flags whose definitions differ from these, with
-    /// those that depend on them. The other flags stay as they are.
+    /// Merges the entries of the sources for some keys. Compiles the flags whose definitions differ from the former
+    /// ones, and the flags that depend on these. All other flags stay as they are.
     pub(super) fn update(
         &mut self,
         stack: &Stack,

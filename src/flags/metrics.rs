@@ -45,7 +45,7 @@ impl Untold {
         self.failures.push((source, kind));
     }
 
-    /// Notes that a source's state was read, and that so many flags in it were rejected.
+    /// Counts the flags that were rejected when the state of a source was read.
     pub(super) fn refused(&mut self, source: &'static str, flags: usize) {
         self.refused.push((source, flags));
     }
@@ -145,7 +145,7 @@ fn record_source(source: &SourceHealth, now: SystemTime) {
         let is = f64::from(u8::from(source.status == status));
         foreign::call(|| gauge!(STATUS, "source" => name, "status" => status.as_str()).set(is));
     }
-    // Not an age, which would have to be set again and again while nothing happens.
+    // A time instead of an age, which would have to be set again and again while nothing happens.
     let confirmed =
         source.age.and_then(|age| now.checked_sub(age)?.duration_since(UNIX_EPOCH).ok());
     let confirmed = confirmed.as_ref().map_or(0.0, Duration::as_secs_f64);

@@ -206,7 +206,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             let help = Some(format!("remove `{field}`, too"));
             return Some(self.because(NoEffectKind::Undrawn, why, by, help));
         }
-        // Removing a setting that the other sources have, too, only tidies up.
+        // Removing a setting that the other sources also have is meant to change nothing.
         self.entries[1]?;
         // A forced value removes settings, and a removed setting needs no other one.
         let is_set = |field: Field| definition.has(field) && !definition.removes(field);
@@ -253,7 +253,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
     }
 
-    /// Returns what keeps a flag off for all users.
+    /// Returns the reason why a flag is off for all users.
     fn off_because(&self, flag: &'a Resolved) -> NoEffect {
         let because = |kind, why: &str, field: Field, remedy: &str| {
             let source = flag.origin(field);
@@ -381,7 +381,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         flag.state() == FlagState::Off || self.unmet(flag).is_some()
     }
 
-    /// Returns a required flag that is never as required.
+    /// Returns a required flag that is never in its required state.
     fn unmet(&self, flag: &'a Resolved) -> Option<&'a str> {
         let mut off = HashMap::new();
         let mut begun = HashSet::new();
@@ -403,8 +403,8 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         unmet.map(|required| &*required.flag)
     }
 
-    /// Returns true if a flag is never as required. In `off` are the flags that were looked at, and whether they are
-    /// off for all users.
+    /// Returns true if a flag is never in its required state. `off` has the flags that were visited, with `true` for
+    /// those that are off for all users.
     fn is_unmet(&self, required: &Prerequisite, off: &HashMap<&str, bool>) -> bool {
         let Some(other) = (self.find)(&required.flag) else { return true };
         // The flag requires itself.

@@ -5,7 +5,7 @@ use std::{panic::Location, sync::LazyLock};
 use super::warned::Warned;
 use crate::{foreign::warn, model::hash_name};
 
-/// The line of code that evaluated a flag, or that made the gate or switch which did.
+/// The line of code that evaluated a flag, or that created the gate or switch which evaluated the flag.
 type Place = &'static Location<'static>;
 
 /// A gate or a switch, for warnings.
@@ -14,7 +14,7 @@ type Place = &'static Location<'static>;
 pub(crate) struct Asker {
     /// The kind of layer, in a word.
     pub(crate) kind: &'static str,
-    /// The line of code that made it.
+    /// The line of code that created the layer.
     pub(crate) place: Place,
 }
 

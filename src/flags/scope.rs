@@ -191,7 +191,7 @@ pin_project! {
 
     impl<T> PinnedDrop for WithFlags<T> {
         fn drop(this: Pin<&mut Self>) {
-            // Destructors evaluate flags, too, such as one that counts the bytes that were sent.
+            // Destructors may evaluate flags, for example to count the bytes that were sent.
             if mem::needs_drop::<T>() {
                 this.end();
             }

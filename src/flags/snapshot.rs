@@ -88,12 +88,12 @@ pub(super) struct Latest {
 /// Generations are unique in the process: see [`Cell::with`](super::cell::Cell::with).
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
-/// The effect of evaluating an unknown flag.
+/// The behaviour at the evaluation of an unknown flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
     /// The caller's default is returned, and one warning is logged.
     Lenient,
-    /// A panic names the flag: in tests.
+    /// The evaluation panics and names the flag. Only flags of tests do so.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "made by for_test only"))]
     Panics,
 }
@@ -503,10 +503,8 @@ impl<'a> FlagInfo<'a> {
         sources
     }
 
-    /// Returns the metadata of the flag from all sources; empty unless set.
-    ///
-    /// Answers have no room for metadata: they are `Copy`, and carry no facts that few callers
-    /// need.
+    /// Returns the metadata of the flag from all sources; empty unless set. Answers are `Copy` and small, so they do
+    /// not contain metadata.
     ///
     /// # Example
     ///

@@ -48,8 +48,8 @@ impl Watchers {
         self.watchers.get(key)
     }
 
-    /// Removes the flags without a receiver. The next time is when there are twice as many as are
-    /// left, so that each subscription pays for a few others only.
+    /// Removes the flags without a receiver. This is done again when there are twice as many flags as remain, so that
+    /// the cost per subscription stays small.
     fn forget(&mut self) {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         self.most = FEW.max(2 * self.watchers.len());

@@ -328,7 +328,7 @@ impl Backend for File {
                 fingerprint: 0,
                 whole: false,
             };
-            // After a restart, what is in force gives way only to what would replace it in a
+            // After a restart of the task, the state in force is replaced only by a file that would replace it in a
             // running source.
             if before.is_none() {
                 follower.start(&self).await?;
@@ -409,7 +409,7 @@ impl Follower {
     /// Waits for a usable file. A file that is being written gets some time.
     async fn start(&mut self, file: &File) -> Result<(), BackendError> {
         if let Some(keep) = &mut self.keep {
-            // Only those of these that the file rejects are ever in force.
+            // A kept definition is in force only if the file rejects the flag.
             self.good = keep.load().await.into();
             self.recalled = self.good.0.keys().cloned().collect();
         }

@@ -40,7 +40,7 @@ pub(crate) struct Watch {
     tick: Instant,
     /// The time at which the file is read, even if `stat` shows no change.
     reread: Instant,
-    /// The time at which the file is read although it is being written. The first event after a reading sets it.
+    /// The time at which the file is read even while it is being written. The first event after a read sets this time.
     due: Option<Instant>,
     /// The observation that was returned last.
     known: Option<Known>,

@@ -33,7 +33,7 @@ use super::{
     layout::{Extent, Layout, SLACK, USUAL_BYTES, Unread, if_allowed, settled},
 };
 
-/// The number of fields of a piece. A change may wait for a piece at each of its own round trips, of which there are three.
+/// The number of fields of a piece. A change has three round trips, and may wait for a piece at each of them.
 const PIECE: usize = 100;
 
 /// A field and its value, as they are stored.

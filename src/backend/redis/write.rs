@@ -38,7 +38,7 @@ const HOPS: usize = 5;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     connection: Mutex<Option<Arc<Connection>>>,
-    /// The last failed attempt to connect. Callers that waited for it fail with it.
+    /// The last failed attempt to connect. Callers that waited for the attempt get its error.
     failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
 }
 
@@ -248,11 +248,10 @@ impl RedisHandle {
         Ok(Rehearsed { entry, before, after })
     }
 
-    /// Stores a value of the log again, such as [`LogEntry::after`](crate::write::LogEntry::after), or
-    /// removes what is stored.
-    /// The value is stored only if `expected` is stored for the flag, byte by byte; `None` expects
-    /// no value.
-    /// It is made only if `expected` is stored for the flag, byte by byte; `None` expects nothing.
+    /// Stores a value of the log again, such as [`LogEntry::after`](crate::write::LogEntry::after), or removes
+    /// the stored value.
+    ///
+    /// The change is made only if `expected` is stored for the flag, byte by byte; `None` expects no value.
     ///
     /// # Errors
     ///

@@ -69,7 +69,7 @@ impl Alerts {
 /// The address of a webhook.
 #[derive(Debug)]
 struct Webhook {
-    /// The whole address, which is a secret: with it, any program may write to the other side.
+    /// The whole address. It is a secret: any program that has the address can post messages to it.
     url: String,
     /// The scheme, the host and the port, for messages.
     server: String,

@@ -239,7 +239,7 @@ impl Assignment {
             ))
             .hint(format!("a string has quotes: {name}='{}'", Value::from(text.as_str()))));
         }
-        // A value can be any string, so what TOML reads comes before the string.
+        // A value can be any string, so the form of TOML is tried before the string.
         let is_any = match &*self.path {
             [setting] => setting == Field::Value.as_str(),
             [variants, _, value] => variants == Field::Variants.as_str() && value == "value",
@@ -249,7 +249,7 @@ impl Assignment {
             true => serde_json::from_str(text).ok(),
             false => Some(json(text)),
         };
-        // With a `null` in it, a list or a table of JSON would become the string that it is written as.
+        // Otherwise a list or a table of JSON with a `null` in it would be stored as a string.
         let is_json = is_any && first.as_ref().is_some_and(|it| it.is_array() || it.is_object());
         let string = (!is_json).then(|| Value::from(text.as_str()));
         let readings = [first, toml(&name, text), string, list()];
@@ -298,7 +298,7 @@ fn members(name: &str, text: &str) -> Option<Vec<Value>> {
     match text.trim_start().chars().next()? {
         '[' | '{' => {
             let read = serde_json::from_str(text).ok().or_else(|| toml(name, text));
-            // A table of TOML is a member, which makes sense to the decoder in a list only.
+            // A table of TOML is one member. The decoder accepts tables only in lists.
             match read.or_else(|| toml(name, &format!("[{text}]")))? {
                 Value::Array(members) => texts(members),
                 one => texts(vec![one]),
@@ -312,7 +312,7 @@ fn members(name: &str, text: &str) -> Option<Vec<Value>> {
     }
 }
 
-/// A member of a list: names of users may be numbers.
+/// Returns a member of a list as JSON. Names of users may be numbers.
 fn member(value: Value) -> Option<Value> {
     match value {
         Value::Object(_) | Value::String(_) => Some(value),

@@ -64,7 +64,7 @@ use crate::{
     text::clean,
 };
 
-/// Takes overrides away whose flags the file has by now. It always asks.
+/// Removes overrides whose flags the file has by now. Always asks.
 pub(crate) async fn finish(
     session: &Session,
     redis: &RedisHandle,
@@ -194,7 +194,7 @@ impl Act for Override<'_> {
             }
             match write.await {
                 Ok(written) => return Ok(written.revision),
-                // Another writer was faster: what it depends on is read again, which takes a moment.
+                // Another writer was faster. The value that the change depends on is read again, which takes a moment.
                 Err(WriteError::Conflict { .. })
                     if self.if_rev.is_none() && shown.is_none() && Instant::now() < deadline =>
                 {
@@ -217,7 +217,8 @@ impl Act for Override<'_> {
         matches!(&self.change, Change::Set(assignments) if assignments.name_enabled())
     }
 
-    /// A plain value takes the place of one with notes, which readers in other languages cannot read.
+    /// Returns true for a plain on or off that replaces an equal one with an author or a reason, since readers in other
+    /// languages cannot read the latter. Also returns true if the stored value cannot be read.
     fn writes_the_same(&self, before: Option<&SourceEntry>) -> bool {
         let is_off_with_settings =
             |before: &SourceEntry| matches!(before.entry, Entry::Definition(_));
@@ -370,7 +371,7 @@ pub(crate) async fn perform(
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
 
-/// Refuses to make what was confirmed if it would do something else by now.
+/// Refuses a confirmed change if its effect would differ from the confirmed one by now.
 async fn refuse_what_was_not_shown(
     session: &Session,
     names: &[String],

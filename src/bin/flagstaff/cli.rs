@@ -60,8 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// Text that is wrapped for being too long loses its indentation, so what we wrote ourselves is
-    /// looked at before and after.
+    /// Returns the lines of our own help texts that are too long. Wrapped lines lose their indentation.
     fn too_wide(command: &mut Command) -> Vec<String> {
         let written = [command.get_after_help(), command.get_about()]
             .map(|text| text.map(ToString::to_string).unwrap_or_default());
@@ -83,7 +82,7 @@ mod tests {
         assert_eq!(too_wide(&mut command), [""; 0]);
     }
 
-    /// The errors of a value that is of no type, for each argument that takes one.
+    /// Collects the error of each argument for an invalid value.
     fn problems(command: &Command, path: &[&str], found: &mut Vec<String>) {
         for argument in command.get_arguments().filter(|it| it.get_action().takes_values()) {
             let flag = argument.get_long().map(|long| format!("--{long}=\u{1}x"));

@@ -120,8 +120,8 @@ commands! {
 }
 
 impl Command {
-    /// Returns true if a command has no place, or more than one. A mistake in flagstaff.toml keeps no shell from its
-    /// completions.
+    /// Returns true if a command needs no place, or chooses its places itself. So a mistake in flagstaff.toml does not
+    /// disable completions.
     pub(crate) fn settles_its_place(&self, place: &Place) -> bool {
         match self {
             Self::Completion(_) | Self::Help(_) | Self::Man(_) | Self::Schema(_) => true,
@@ -130,14 +130,14 @@ impl Command {
         }
     }
 
-    /// Returns true if the flag files of the place have to have the environment that is named. So it is also for
-    /// commands that do not look into these files, since a misspelled name is never meant.
+    /// Returns true if the flag files of the place must have the named environment. That also holds for commands that
+    /// do not read the files, so that a misspelled name is always an error.
     pub(crate) fn is_about_the_file_of(&self, place: &Place) -> bool {
         match self {
-            // These check the files that they read, or have none yet.
+            // These commands check the files that they read, or create a file.
             Self::Init(_) | Self::Lint(_) | Self::Plan(_) => false,
             Self::Completion(_) | Self::Help(_) | Self::Man(_) | Self::Schema(_) => false,
-            // One compares environments, and one goes on with the other parts of its page.
+            // `diff` compares environments, and `status` continues with the other parts of its page.
             Self::Diff(_) | Self::Status(_) => false,
             Self::Codegen(_) => true,
             _ => !place.environment.is_empty(),
@@ -145,7 +145,7 @@ impl Command {
     }
 }
 
-/// Returns the help of the whole, in clap's language for it: what the commands are, by group, and the options.
+/// Returns clap's template of the overview: the commands by group, and the options.
 pub(crate) fn help_template() -> StyledStr {
     let header = STYLES.get_header();
     let literal = STYLES.get_literal();

@@ -11,11 +11,11 @@ use flagstaff::{
 /// The uses of one attribute in the rules of all flags.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Uses {
-    /// Some rule compares it with a string.
+    /// True if a rule compares the attribute with a string.
     pub(crate) text: bool,
-    /// Some rule compares it with a number or a boolean.
+    /// True if a rule compares the attribute with a number or a boolean.
     pub(crate) other: bool,
-    /// Buckets are drawn by it.
+    /// True if buckets are drawn by the attribute.
     pub(crate) unit: bool,
 }
 
@@ -65,7 +65,7 @@ fn kinds(comparison: &Comparison) -> (bool, bool) {
         let is_text = matches!(value, Value::String(_));
         (is_text, !is_text)
     };
-    // A number, or a string that is one: either is as good, so that the rule needs no type.
+    // The rule accepts a number, and a string with a number. So it needs no type.
     if comparison.reads_numbers() {
         return (false, false);
     }

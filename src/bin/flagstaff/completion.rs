@@ -73,8 +73,8 @@ fn starting<T>(
     named: impl IntoIterator<Item = (String, T)>,
 ) -> impl Iterator<Item = (String, T)> {
     let start = start.to_string_lossy().into_owned();
-    // A name that breaks lines would be a line of its own for the shell, and one that begins with a dash an
-    // option. One with characters that are not seen is not what it looks like.
+    // Three kinds of names are left out. A line break would make two lines for the shell, a dash at the start an
+    // option. Hidden characters would be misread.
     let is_plain = |name: &str| !name.contains(is_hidden) && !name.starts_with('-');
     named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
@@ -102,7 +102,7 @@ fn place() -> Place {
     place.clone().settled(&Output::silent()).unwrap_or(place)
 }
 
-/// Returns the flags in the store; none, if it cannot be reached at once.
+/// Returns the flags in the store; none if the store cannot be reached at once.
 fn overridden(place: &Place) -> Vec<String> {
     let Ok(Some(redis)) = place.redis() else { return Vec::new() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

@@ -117,7 +117,7 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
                 groups = serde_json::from_value::<Vec<String>>(json)
                     .map_err(|_| "`groups` has to be a list of strings".to_owned())?;
             }
-            // An attribute that is null is one that is missing.
+            // An attribute that is null counts as missing.
             json => attributes.extend(value(json).map(|value| (name, value))),
         }
     }
@@ -125,8 +125,8 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
     Ok(context.attributes(attributes))
 }
 
-/// Returns the name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
-/// are flat, and a member with members is one attribute.
+/// Returns the name of an attribute that seems to hold all other attributes. OpenFeature's contexts are flat: a member
+/// with members is one attribute.
 pub(crate) fn boxed(context: &Context<'_>) -> Option<&'static str> {
     let box_of = |(name, value): (&str, &Value<'_>)| match value {
         Value::Table(_) => BOXES.into_iter().find(|it| *it == name),
@@ -141,7 +141,7 @@ pub(crate) fn boxed_warning(name: &str) -> String {
     )
 }
 
-/// JSON as it is, in a file, or on stdin.
+/// Reads a JSON object: the argument itself, a file, or stdin.
 fn object(text: &str) -> Result<Map<String, Json>, Failure> {
     let text = match text.strip_prefix('@') {
         Some(path) => Cow::Owned(reading::read(Path::new(path))?),
@@ -157,9 +157,9 @@ fn object(text: &str) -> Result<Map<String, Json>, Failure> {
 #[derive(Debug, Clone, PartialEq)]
 struct Attribute {
     name: String,
-    /// As it was given.
+    /// The value as it was given.
     text: String,
-    /// As JSON reads it.
+    /// The value parsed as JSON.
     value: Json,
 }
 
@@ -183,12 +183,12 @@ fn attribute(text: &str) -> Result<Attribute, String> {
     Ok(Attribute { name: name.to_owned(), text: text.to_owned(), value })
 }
 
-/// `None` for null.
+/// Converts a JSON value; `None` for null.
 fn value(json: Json) -> Option<Value<'static>> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(on) => on.into(),
-        // As a service in Rust converts its integers, so that the same user has the same bucket.
+        // A service in Rust converts its integers like this. So the same user has the same bucket.
         Json::Number(number) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => number.into(),
             (_, Some(number)) => number.into(),

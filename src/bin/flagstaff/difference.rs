@@ -36,7 +36,7 @@ fn compare(
 ) {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     for name in before.keys().chain(added) {
-        // A null is not a value: with it, a stronger source removes the setting.
+        // A null is not a value: a stronger source removes the setting with it.
         let [before, after] =
             [before, after].map(|side| side.get(name).filter(|value| !value.is_null()));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -60,7 +60,7 @@ fn compare(
     }
 }
 
-/// Returns true for tables whose order decides, since variants lie side by side.
+/// Returns true for tables whose order has an effect: the order of variants decides their ranges of buckets.
 fn is_ordered(name: &str) -> bool {
     matches!(name, "variants" | "serve")
 }
@@ -108,7 +108,7 @@ pub(crate) fn text(differences: &[Difference]) -> String {
     text
 }
 
-/// Returns a value as people read it, and nothing as `(none)`.
+/// Returns a value for people; `(none)` for no value.
 fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "(none)".to_owned(), |value| clean(&value.to_string()).into_owned())
 }

@@ -20,10 +20,10 @@ use crate::{
     text::clean,
 };
 
-/// The probability that a flag whose draws are right is taken for wrong.
+/// The probability that correct draws are reported as wrong.
 const FALSE_ALARMS: f64 = 0.001;
 
-/// The half width, in standard deviations, of the interval that a share is in with a probability of 99.9 %.
+/// The half width, in standard deviations, of the interval that contains a share with a probability of 99.9 %.
 const Z: f64 = 3.291;
 
 /// Fewer users than this in an outcome are too few for the chi-squared test (Cochran 1954).
@@ -50,7 +50,7 @@ pub(crate) struct Drawn {
     pub(crate) without_unit: u64,
     /// The outcomes in their order, and the declared share of each, from 0 to 1.
     declared: Vec<(String, f64)>,
-    /// The index of its outcome, by unit.
+    /// The index of the outcome of each unit.
     units: HashMap<String, usize>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Tally {
     pub(crate) boxed: Option<&'static str>,
 }
 
-/// A flag that is asked for many users.
+/// A flag that is evaluated for many users.
 pub(crate) struct Asked {
     pub(crate) flag: String,
     pub(crate) snapshot: Arc<Snapshot>,
@@ -307,7 +307,7 @@ impl Drawn {
         self.declared.iter().enumerate().map(outcome).collect()
     }
 
-    /// Pearson's chi-squared test of the outcomes against the declared shares.
+    /// Compares the outcomes with the declared shares by Pearson's chi-squared test.
     pub(crate) fn verdict(&self) -> Verdict {
         let all = self.units.len() as f64;
         let outcomes = self.outcomes();
@@ -321,7 +321,7 @@ impl Drawn {
             (outcome.units as f64 - expected).powi(2) / expected
         });
         let chi_squared: f64 = chi_squared.sum();
-        // One outcome alone has nothing to differ in.
+        // A single outcome always has its declared share.
         let p = ChiSquared::new(f64::from(degrees)).map_or(1.0, |chi| chi.sf(chi_squared));
         Verdict::Tested { chi_squared, degrees, p }
     }
@@ -416,7 +416,7 @@ mod tests {
             let inside = drawn.units.iter().filter(|(_, outcome)| **outcome == 0);
             inside.map(|(unit, _)| serde_json::from_str::<String>(unit).unwrap()).collect()
         };
-        // Twice as many are in as there should be.
+        // Twice as many users are in as declared.
         let crowd = users(1_000).chain(lucky.into_iter().map(Context::user));
 
         let drawn = &tally(text, crowd).draws[&Level::Percentage];

@@ -45,7 +45,7 @@ impl Failure {
         })
     }
 
-    /// Called in a wrong way, or something that cannot be read.
+    /// Returns the failure of a wrong call, or of unreadable input.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, message)
     }
@@ -54,12 +54,12 @@ impl Failure {
         Self::new(ExitCode::Refused, message)
     }
 
-    /// Returns an error, with all its causes.
+    /// Returns the failure of an error, with all its causes.
     pub(crate) fn of(code: ExitCode, error: &(dyn Error + 'static)) -> Self {
         Self::new(code, shown_keys(&error.to_string())).because(error)
     }
 
-    /// Adds the causes of an error, without itself.
+    /// Adds the causes of an error, without the error itself.
     fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         if let Self::Report(report) = &mut self {
             let mut cause = error.source();
@@ -71,7 +71,7 @@ impl Failure {
         self
     }
 
-    /// Names the environment variable that it comes from.
+    /// Adds the name of the environment variable that holds the wrong value.
     pub(crate) fn named_by(mut self, name: &str) -> Self {
         if let Self::Report(report) = &mut self {
             report.message = format!("environment variable `{name}`: {}", report.message);
@@ -137,7 +137,7 @@ impl Failure {
     }
 }
 
-/// Returns the store cannot be reached, or does not do what it is asked for.
+/// Returns the failure of a store that cannot be reached, or that refuses.
 fn code_of(error: &RedisError) -> ExitCode {
     match error.kind() {
         RedisErrorKind::Permission
@@ -178,7 +178,7 @@ impl From<InvalidRedis> for Failure {
 fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // What a backend reports is within what the library returns.
+        // The error of a backend is wrapped in the error of the library.
         let reported = error.downcast_ref::<SourceError>().and_then(SourceError::downcast_ref);
         if let Some(error) = error.downcast_ref::<RedisError>().or(reported) {
             return error.into();

@@ -100,12 +100,12 @@ impl Files {
         })
     }
 
-    /// Returns the difference that the edit makes in all files.
+    /// Returns the diff of the edit in all files.
     pub(crate) fn diff(&self) -> String {
         self.changed().map(|opened| opened.document.diff().to_string()).collect()
     }
 
-    /// Asks for the leave to write the files, and also the store if `with_store` is true.
+    /// Asks for permission to write the files, and also the store if `with_store` is true.
     pub(crate) fn ask(
         &self,
         session: &Session,
@@ -146,13 +146,13 @@ impl Files {
 }
 
 impl Opened {
-    /// Returns true if the file has a flag, in `[flags]` or an environment, be it with a mistake.
+    /// Returns true if the file has a flag in `[flags]` or an environment, even with a mistake.
     pub(crate) fn names(&self, flag: &str) -> bool {
         place::names(&self.original, flag)
     }
 }
 
-/// Shows what is wrong with the file, or would be.
+/// Prints the mistakes of the file, before or after an edit.
 pub(crate) fn refused(session: &Session, error: EditError) -> Failure {
     let code = match &error {
         EditError::Unusable(_) | EditError::UnknownFlag { .. } => ExitCode::Usage,
@@ -217,9 +217,9 @@ pub(crate) fn replace(
     Ok(())
 }
 
-/// Refuses a path at which no new file can be made.
+/// Refuses a path at which no new file can be created.
 pub(crate) fn refuse_what_is_there(path: &Path) -> Result<(), Failure> {
-    // A symbolic link that leads nowhere is there, too.
+    // A dangling symbolic link counts as existing.
     if path.symlink_metadata().is_ok() {
         return Err(TextFileError::Exists { path: path.to_owned() }.into());
     }
@@ -234,7 +234,7 @@ pub(crate) fn refuse_what_is_there(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Makes a file of the place, and prints a line about it.
+/// Creates a file of the place, and prints a line about it.
 pub(crate) fn create(
     session: &Session,
     leave: &Leave,

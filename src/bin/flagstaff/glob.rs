@@ -20,7 +20,7 @@ pub(crate) use notation;
 pub(crate) struct Pattern(GlobMatcher);
 
 impl Pattern {
-    /// Reads a glob; `None` if the text has nothing that makes it one.
+    /// Parses a glob; `None` for a string without the characters of globs.
     pub(crate) fn parse(text: &str) -> Option<Result<Self, String>> {
         text.contains(['*', '?', '[', '{']).then(|| {
             let glob = Glob::new(text)
@@ -34,7 +34,7 @@ impl Pattern {
     }
 }
 
-/// A string that is asked for: exactly, or by a glob.
+/// A string to find: an exact one, or a glob.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Wanted {
     Exactly(String),
@@ -42,7 +42,7 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    /// Reads a string or a glob; fails for half a glob.
+    /// Parses a string or a glob; fails for an incomplete glob.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match Pattern::parse(text) {
             None => Ok(Self::Exactly(text.to_owned())),

@@ -1,4 +1,4 @@
-//! Leave to change a place: a protected one asks for a typed name and a reason.
+//! Permission to change a place: a protected one asks for a typed name and a reason.
 
 use std::{
     io::{self, BufRead, IsTerminal, Write},
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) struct Leave {
     /// The reason of the change.
     pub(crate) reason: Option<String>,
-    /// True if a person was asked, who answers by what was shown.
+    /// True if a person has confirmed the shown change.
     pub(crate) was_asked: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Wish<'a> {
     /// The word that a person types: the name of the flag.
     pub(crate) word: &'a str,
     pub(crate) reason: Option<&'a str>,
-    /// True if no person is to be asked.
+    /// True if no question is asked.
     pub(crate) yes: bool,
 }
 
@@ -60,13 +60,13 @@ impl Target<'_> {
         self.guard(chosen).care != Care::None
     }
 
-    /// Returns what a change needs. A store or a file is as protected as the strictest place that has it, however it is
-    /// reached.
+    /// Returns the care that a change needs. A store or a file is as protected as the strictest place that has it,
+    /// however the store or the file is named.
     fn guard(self, chosen: &Place) -> Guard {
         let by_file = |path| (chosen.guards_of_file(path), Part::File);
         let by_store = || (chosen.guards_of_store(), Part::Store);
         let others = match self {
-            // Nothing is stricter.
+            // No place can be stricter.
             _ if chosen.care() == Care::Protected => Vec::new(),
             Self::Store => vec![by_store()],
             Self::File(path) => vec![by_file(path)],
@@ -79,7 +79,7 @@ impl Target<'_> {
             })
         });
         let own = Guard { care: chosen.care(), place: chosen.clone(), shared: None, doubt: None };
-        // Of several, the first one that is known to have it.
+        // Of several equally strict places, the first one that certainly has the store or the file.
         let strictness = |guard: &Guard| (guard.care, guard.doubt.is_none());
         others.fold(own, |strictest, other| match strictness(&other) > strictness(&strictest) {
             true => other,
@@ -93,9 +93,9 @@ struct Guard {
     care: Care,
     /// The place that asks for it.
     place: Place,
-    /// The part that the place has in common with the chosen one, if it is another.
+    /// The part that the place has in common with the chosen place, if they differ.
     shared: Option<Part>,
-    /// The reason why the place may only have it.
+    /// The reason why it is uncertain that the place has this part.
     doubt: Option<String>,
 }
 
@@ -107,12 +107,12 @@ enum Part {
 }
 
 impl Guard {
-    /// Returns true if a person types a word.
+    /// Returns true if a person has to type a word.
     fn is_protected(&self) -> bool {
         self.care >= Care::InDoubt
     }
 
-    /// Returns the part of the sentence that names the part in common.
+    /// Returns the clause that names the common part.
     fn why(&self) -> &'static str {
         match self.shared {
             Some(Part::Store) => ", and this is its store",
@@ -121,7 +121,7 @@ impl Guard {
         }
     }
 
-    /// Returns the sentence on what a change needs.
+    /// Returns the sentence about the care that a change needs.
     fn sentence(&self) -> String {
         let (place, why) = (named(&self.place), self.why());
         if let Some(doubt) = &self.doubt {
@@ -170,11 +170,10 @@ fn refuse_without(guard: &Guard, wish: Wish<'_>) -> Result<(), Failure> {
     Err(Failure::refused(sentence).hint("give one with `--reason`"))
 }
 
-/// Asks for the leave to change a place. A person at a terminal answers the questions of the change.
+/// Asks for permission to change a place. A person at a terminal answers the questions of the change.
 ///
 /// A protected place needs the word of the change, typed, and a reason. Without a terminal, it takes `--yes` and a
-/// reason.
-/// A change of what another protected place names is a change of that place, too.
+/// reason. A change of what another protected place names is a change of that place, too.
 pub(crate) fn ask(
     place: &Place,
     target: Target<'_>,
@@ -219,8 +218,8 @@ impl GuardArgs {
         Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
-    /// Asks for the leave to change a file, if it is one of the place or of another one that asks. It may be one if
-    /// flagstaff.toml cannot be used.
+    /// Asks for permission to change a file, if the file belongs to the place, or to another place that asks. If
+    /// flagstaff.toml cannot be used, the file may belong to such a place.
     pub(crate) fn ask_for(&self, session: &Session, path: &Path) -> Result<(), Failure> {
         let place = &session.place;
         let may_have_it = place.care() == Care::InDoubt || !place.guards_of_file(path).is_empty();
@@ -239,7 +238,7 @@ pub(crate) fn word(flags: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// Returns the place in a sentence.
+/// Returns the name of the place for a sentence.
 fn named(place: &Place) -> String {
     match place.name() {
         Some(name) => format!("place `{}`", clean(name)),
@@ -251,7 +250,7 @@ fn has_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
-/// Asks the person at the terminal for a yes.
+/// Asks the person at the terminal a question, which is answered with yes or no.
 fn confirm(question: &str) -> Result<(), Failure> {
     match prompt(&format!("{question} [y/N]"))?.to_lowercase().as_str() {
         "y" | "yes" => Ok(()),

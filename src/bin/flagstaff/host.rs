@@ -14,8 +14,8 @@ static FOUND: Mutex<Option<HashMap<String, Vec<IpAddr>>>> = Mutex::new(None);
 /// A lookup that takes longer finds nothing: an emergency must not wait for a name server that is down.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Returns true if two names of hosts have an address in common, or if both are this machine. A name without an address
-/// is like no other.
+/// Returns true if two host names have an address in common, or if both are this machine. A name without an address
+/// equals no other name.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let (one, other) = (addresses(one), addresses(other));
     one.iter().any(|address| other.contains(address))

@@ -97,7 +97,7 @@ fn main() -> process::ExitCode {
     code.into()
 }
 
-/// Returns one thread is enough: a command waits for one thing at a time.
+/// Runs the command on one thread, which is enough: a command waits for one thing at a time.
 fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
     let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
     paste::name(place.options(), place.files_of_options());
@@ -107,14 +107,14 @@ fn run(command: commands::Command, place: Place, output: &Output) -> Result<Exit
     let session = &Session { place, output: output.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(command.run(session));
-    // What still follows a source ends with the process.
+    // Tasks that still follow a source end with the process.
     runtime.shutdown_background();
     code
 }
 
-/// Help, the version, or what is wrong with the arguments.
+/// Prints the help, the version, or the mistake in the arguments.
 fn misused(mut error: clap::Error) -> ExitCode {
-    // What is coloured is not known from arguments that cannot be parsed.
+    // The choice of colours is unknown if the arguments cannot be parsed.
     output::asked_for_color(env::args_os()).apply();
     words::suggest(&mut error, &Cli::command());
     if error.use_stderr() && output::asked_for_json(env::args_os()) {

@@ -8,7 +8,7 @@ use crate::{
     text::{self, clean},
 };
 
-/// Reads the name of a flag, which is anything but nothing: an unset variable of a script names none.
+/// Reads the name of a flag. The empty string is refused: it is probably an unset variable of a script.
 pub(crate) fn flag(text: &str) -> Result<String, String> {
     match text.is_empty() {
         true => Err("the name of a flag cannot be empty".to_owned()),
@@ -81,7 +81,7 @@ pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failur
     }
 }
 
-/// Returns the command line that makes an assignment which another command was given.
+/// Returns the `set` command for an assignment that was given to another command.
 fn set(flag: &str, assignment: &str) -> String {
     let flag = text::word(flag);
     match assigned(assignment).map(Field::as_str) {

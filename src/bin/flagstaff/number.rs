@@ -6,7 +6,7 @@ use flagstaff::Percentage;
 
 use crate::paste;
 
-/// Returns a revision of the log.
+/// Parses a revision of the log.
 pub(crate) fn revision(text: &str) -> Result<u64, String> {
     whole(text).map_err(|_| {
         let history = paste::command("history", "");
@@ -24,12 +24,12 @@ pub(crate) fn share(percentage: Percentage) -> f64 {
     f64::from(percentage.ten_thousandths()) / 1e6
 }
 
-/// Returns the largest number of things.
+/// Parses the maximum number of items.
 pub(crate) fn limit(text: &str) -> Result<NonZeroUsize, String> {
     whole(text)
 }
 
-/// Returns a number of users.
+/// Parses a number of users.
 pub(crate) fn users(text: &str) -> Result<u64, String> {
     whole::<u64>(text).and_then(|number| match number {
         0 => Err(expected()),
@@ -37,7 +37,7 @@ pub(crate) fn users(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Returns the number of a choice of made-up users.
+/// Parses the seed of made-up users.
 pub(crate) fn seed(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "expected a whole number from 0 upwards".to_owned())
 }

@@ -55,7 +55,7 @@ pub(crate) enum When {
 }
 
 impl When {
-    /// Decides for all that is printed from now on.
+    /// Sets the colours for all later output.
     pub(crate) fn apply(self) {
         let choice = match self {
             // A terminal that is not dumb, without NO_COLOR; or CLICOLOR_FORCE.
@@ -70,14 +70,14 @@ impl When {
 /// A form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    // A doc comment here would give each a line of its own in the help of every command.
+    // Doc comments on the variants would give each variant a line of its own in the help of every command.
     Text,
     Tsv,
     Json,
     Jsonl,
 }
 
-/// Several things of one kind.
+/// Several things of one kind, to be printed.
 #[derive(Debug)]
 pub(crate) struct Listing<'c> {
     /// The key of the list in JSON.
@@ -93,7 +93,7 @@ pub(crate) struct Listing<'c> {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
-    /// An object.
+    /// The row as a JSON object.
     pub(crate) json: Value,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct Row {
 enum LeftOut {
     None,
     Notes,
-    /// No messages, since they were printed before.
+    /// All messages, since they were printed before.
     Warnings,
 }
 
@@ -139,17 +139,17 @@ impl Output {
         Self { format: args.output.unwrap_or_else(usual), left_out }
     }
 
-    /// For errors before the arguments are understood.
+    /// Returns an output in JSON, for errors before the arguments are parsed.
     pub(crate) fn json() -> Self {
         Self { format: Format::Json, left_out: LeftOut::None }
     }
 
-    /// For completion, which prints nothing of its own.
+    /// Returns an output without messages, for completion.
     pub(crate) fn silent() -> Self {
         Self { format: Format::Text, left_out: LeftOut::Warnings }
     }
 
-    /// Leaves out warnings and notes, for what is done a second time.
+    /// Returns an output without warnings and notes, for work that is done a second time.
     pub(crate) fn repeated(&self) -> Self {
         Self { left_out: LeftOut::Warnings, ..self.clone() }
     }
@@ -168,7 +168,7 @@ impl Output {
         self.format == Format::Tsv
     }
 
-    /// Lines of columns, separated by tabs.
+    /// Prints rows as tab-separated lines.
     pub(crate) fn rows(&self, rows: &[Vec<String>]) -> Result<(), Failure> {
         let mut lines = String::new();
         for row in rows {
@@ -179,7 +179,8 @@ impl Output {
         self.write(&lines)
     }
 
-    /// Several things of a kind. Text is a table; tabs separate without headings.
+    /// Prints several things of a kind. Text is a table with headings. In a pipe, tabs separate the columns, without
+    /// headings.
     pub(crate) fn listing(&self, listing: Listing<'_>) -> Result<(), Failure> {
         let Listing { name, columns, rows, empty } = listing;
         match self.format {
@@ -214,7 +215,7 @@ impl Output {
         self.document(about)
     }
 
-    /// Returns one thing: an object in JSON, and otherwise what `text` makes of it.
+    /// Prints one thing: an object in JSON, and otherwise the result of `text`.
     pub(crate) fn thing(&self, json: Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {
             Format::Json | Format::Jsonl => self.document(json),
@@ -228,7 +229,7 @@ impl Output {
         }
     }
 
-    /// Returns a JSON document with the version of its shape.
+    /// Prints a JSON document with the version of its shape.
     fn document(&self, json: Value) -> Result<(), Failure> {
         let json = versioned(json);
         let text = match self.format {
@@ -238,12 +239,12 @@ impl Output {
         self.json_text(&text)
     }
 
-    /// JSON of any shape.
+    /// Prints JSON of any shape.
     pub(crate) fn json_text(&self, text: &str) -> Result<(), Failure> {
         self.write(&Untrusted::new(text).json())
     }
 
-    /// Data, as it is.
+    /// Prints data unchanged.
     pub(crate) fn write(&self, data: &str) -> Result<(), Failure> {
         let mut stdout = anstream::stdout().lock();
         stdout.write_all(data.as_bytes())?;
@@ -313,7 +314,7 @@ impl Output {
         anstream::eprintln!("{}: {}", painted(WARNING, "warning"), Untrusted::new(&text).lines());
     }
 
-    /// Several warnings of a kind, of which the first are printed and the rest are counted.
+    /// Prints the first of several warnings of a kind, and counts the rest.
     pub(crate) fn warnings(&self, warnings: impl IntoIterator<Item = String>) {
         let mut warnings = warnings.into_iter();
         warnings.by_ref().take(MOST).for_each(|warning| self.warning(warning));
@@ -323,7 +324,7 @@ impl Output {
         }
     }
 
-    /// A line for programs on stderr.
+    /// Prints a line for programs on stderr.
     fn beside(&self, kind: &str, text: &str) {
         let json = versioned(json!({ kind: { "message": text } })).to_string();
         anstream::eprintln!("{}", Untrusted::new(&json).json());
@@ -359,7 +360,7 @@ impl Output {
     }
 }
 
-/// JSON lines with the version of their shape, which go out by and by.
+/// A writer of JSON lines with the version of their shape.
 #[derive(Debug)]
 pub(crate) struct Lines(BufWriter<io::Stdout>);
 
@@ -416,7 +417,7 @@ fn values(
     values
 }
 
-/// Returns the version goes first.
+/// Returns an object with the version as its first member.
 pub(crate) fn versioned(json: Value) -> Value {
     let mut object = Map::new();
     object.insert("version".to_owned(), VERSION.into());

@@ -11,9 +11,9 @@ pub(crate) struct Parts(Vec<Part>);
 /// The flags outside of all environments, or those in one.
 #[derive(Debug)]
 pub(crate) struct Part {
-    /// The environment, if the part is one.
+    /// The environment; `None` for `[flags]`.
     environment: Option<String>,
-    /// The files as they are there, the weakest first. One that lacks the environment is used without.
+    /// The files in that environment, the weakest first. A file without the environment has its `[flags]` alone.
     pub(crate) files: Vec<FlagsFile>,
 }
 
@@ -45,12 +45,12 @@ impl Parts {
 }
 
 impl Part {
-    /// Returns a flag as all files together have it.
+    /// Returns a flag, merged from all files.
     pub(crate) fn flag(&self, key: &str) -> Option<Definition> {
         merged(&self.files, key)
     }
 
-    /// Returns true if a file has a flag there, be it with a mistake.
+    /// Returns true if a file has the flag in this part, even with a mistake.
     pub(crate) fn names(&self, key: &str) -> bool {
         let has =
             |file: &FlagsFile| file.flags().contains_key(key) || file.rejected().contains(key);
@@ -65,7 +65,7 @@ pub(crate) fn environments<'f>(
     files.into_iter().flat_map(FlagsFile::environments).collect()
 }
 
-/// Returns a flag as files make it together, the weakest first.
+/// Returns a flag, merged from files with the weakest first.
 pub(crate) fn merged<'f>(
     files: impl IntoIterator<Item = &'f FlagsFile>,
     key: &str,

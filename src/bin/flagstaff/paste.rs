@@ -7,7 +7,7 @@ use std::{
 
 use crate::text;
 
-/// The options that name where flags are, and the files among them.
+/// The options that name the place, and the files among them.
 struct Named {
     options: String,
     files: Vec<String>,
@@ -16,7 +16,8 @@ struct Named {
 /// The options of the place. Errors of the library become hints far from any [`Place`](crate::place::Place).
 static NAMED: Mutex<Named> = Mutex::new(Named { options: String::new(), files: Vec::new() });
 
-/// Adds the options that name a place to all commands that are printed from now on. `files` are the flag files among them.
+/// Adds the options that name a place to all commands that are printed from now on. `files` are the flag files among
+/// them.
 pub(crate) fn name(options: String, files: Vec<String>) {
     *NAMED.lock().unwrap_or_else(PoisonError::into_inner) = Named { options, files };
 }
@@ -45,7 +46,7 @@ pub(crate) fn for_file(verb: &str, name: &str) -> String {
 }
 
 fn with(options: &str, verb: &str, rest: &str) -> String {
-    // Behind two dashes, an option is an argument.
+    // After `--`, an option is an argument.
     let parts = match rest.starts_with("-- ") {
         true => [verb, options, rest],
         false => [verb, rest, options],
@@ -75,10 +76,11 @@ mod tests {
         entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
     }
 
-    /// A command that is written out in a message forgets the place. Lines without indentation are help texts.
+    /// A command that is written out in a message lacks the options of the place. Lines without indentation are help
+    /// texts.
     #[test]
     fn every_command_of_a_message_names_the_place() {
-        /// Commands that look at no place.
+        /// Commands that use no place.
         const WITHOUT_PLACE: &[&str] = &[
             "help",
             "init",

@@ -39,7 +39,7 @@ use crate::{
     variable,
 };
 
-/// The name of the file that is looked for.
+/// The name of the flag file that is searched for.
 const FILE: &str = "flags.toml";
 
 /// The hash that has the overrides unless another is named.
@@ -117,7 +117,7 @@ pub(crate) enum Care {
 #[derive(Debug)]
 pub(crate) struct Sharer {
     pub(crate) place: Place,
-    /// The reason why the place may only have it: its own cannot be read.
+    /// The reason why it is uncertain that the place has it: its own store or file cannot be read.
     pub(crate) doubt: Option<String>,
 }
 
@@ -162,7 +162,7 @@ impl Declared {
 }
 
 impl Place {
-    /// Finds out which place is meant: that of `--at` or `FLAGSTAFF_AT`, or the one without a name.
+    /// Chooses the place: that of `--at` or `FLAGSTAFF_AT`, or the one without a name.
     pub(crate) fn settled(self, output: &Output) -> Result<Self, Failure> {
         let name = match &*self.at {
             [] => {
@@ -235,7 +235,7 @@ impl Place {
         parts.join(", ")
     }
 
-    /// Returns the name of the place, if it has one.
+    /// Returns the name of the place; `None` for the top level of flagstaff.toml.
     pub(crate) fn name(&self) -> Option<&str> {
         self.chosen.name.as_deref()
     }
@@ -275,7 +275,7 @@ impl Place {
         self.name().is_none().then(|| variable::value(name))?
     }
 
-    /// Returns the paths of the flag files, the weakest first: as they were named, or the nearest one.
+    /// Returns the paths of the flag files, the weakest first: the named ones, or the nearest flags.toml.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         if self.no_file {
             return Vec::new();
@@ -324,7 +324,7 @@ impl Place {
         !self.no_file && self.path().is_none()
     }
 
-    /// Refuses an answer that depends on what the flag file declares, if it is not here.
+    /// Refuses an answer that depends on the declared flags, if there is no flag file.
     pub(crate) fn refuse_without_file(&self) -> Result<(), Failure> {
         match self.lacks_file() {
             true => Err(Failure::usage(
@@ -345,7 +345,7 @@ impl Place {
         }
     }
 
-    /// Returns the path of a flag file that was named, whether it is there or not.
+    /// Returns the path of the named flag file, whether it exists or not.
     pub(crate) fn named(&self) -> Option<PathBuf> {
         self.named_files().pop()
     }
@@ -362,7 +362,7 @@ impl Place {
         }
     }
 
-    /// Returns true if a flag file is over another one, so that its flags may be partial.
+    /// Returns true if a flag file has another one below it, so that its flags may be partial.
     pub(crate) fn is_over_another(&self, path: &Path) -> bool {
         self.paths().iter().skip(1).any(|other| other == path)
     }
@@ -380,8 +380,8 @@ impl Place {
         has(&self.paths(), path)
     }
 
-    /// Returns the other places that ask before changes and have the store of this one. One whose store cannot be read
-    /// may have any.
+    /// Returns the other places that ask before changes and have the store of this one. If the store of a place cannot
+    /// be read, it may be any store.
     ///
     /// A place whose store is named by a variable without a value is left out. Otherwise a developer without that
     /// variable would be asked about each change of a local store.
@@ -404,8 +404,8 @@ impl Place {
         self.guards().filter_map(shared).collect()
     }
 
-    /// Returns the other places that ask before changes and have a flag file. One whose files cannot be read may have
-    /// any, unless a variable without a value names them.
+    /// Returns the other places that ask before changes and have a flag file. If the files of a place cannot be read,
+    /// they may be any files, unless a variable without a value names them.
     pub(crate) fn guards_of_file(&self, path: &Path) -> Vec<Sharer> {
         let shared = |place: Self| {
             if has(&place.guarded_files(), path) {
@@ -423,8 +423,8 @@ impl Place {
         places.map(|chosen| Self { chosen, ..Self::default() })
     }
 
-    /// Returns the files that a place may mean: those that it names, or else the nearest flags.toml from here and from
-    /// the directory of flagstaff.toml. One that is not there yet is where `init` makes it.
+    /// Returns the files that a place may have: the named ones, or else the nearest flags.toml from here and from the
+    /// directory of flagstaff.toml. If none exists yet, that is the path at which `init` creates the file.
     fn guarded_files(&self) -> Vec<PathBuf> {
         let named = self.named_files();
         if !named.is_empty() || self.chosen.is_unset("file") {
@@ -515,11 +515,11 @@ impl Place {
         self.prefix().is_some()
     }
 
-    /// Warns if instances run another flag file than the one at hand, so that they may answer differently.
+    /// Warns if instances run another flag file than the local one, so that their answers may differ.
     pub(crate) async fn warn_of_other_files(&self, output: &Output) {
         let Ok(Some(redis)) = self.redis() else { return };
         let Ok(Some(file)) = self.file() else { return };
-        // It is beside the answer, which does not fail because of it.
+        // The warning is extra, so a failure to read the instances is ignored.
         let Ok(fleet) = redis.handle().fleet().await else { return };
         if let Some(others) = file.other_files(&fleet) {
             let instances = paste::command("instances", "");
@@ -548,8 +548,8 @@ impl Place {
         file.at_a_start(None).parsed.rejected().iter().map(str::to_owned).collect()
     }
 
-    /// Returns the options of this command that name the place, for a command to paste. A URL that may have a
-    /// password is left out of them, and its place is held.
+    /// Returns the options of this command that name the place, for commands that people paste. A URL that may contain
+    /// a password is replaced by a placeholder.
     pub(crate) fn options(&self) -> String {
         let mut options = Vec::new();
         let mut add = |option: &str, value: Option<&str>| {
@@ -585,7 +585,7 @@ impl Place {
         self.file.iter().map(|file| file.to_string_lossy().into_owned()).collect()
     }
 
-    /// Returns true if a store is named, whether it can be used or not.
+    /// Returns true if a store is named, usable or not.
     fn names_store(&self) -> bool {
         !self.redis.is_empty()
             || self.usual("REDIS_URL").is_some()
@@ -630,7 +630,7 @@ impl Place {
             }
         };
         let redis = redis.map_err(|mut invalid| {
-            // The value of a variable that is not a URL may be anything.
+            // If the value of a variable is not a URL, it may be a secret.
             if let InvalidRedis::Url { url } | InvalidRedis::WithoutTls { url } = &mut invalid
                 && self.redis.is_empty()
                 && self.sentinel.is_empty()
@@ -751,8 +751,8 @@ impl Place {
         Ok(flags)
     }
 
-    /// Prints a note that overrides do not count, unless an option is there for that. Only terminals get
-    /// the note: a script would print it at every run.
+    /// Prints a note that overrides do not count, unless an option has turned them off. Only terminals get the note,
+    /// since a script would print it at every run.
     pub(crate) fn note_without_store(&self, output: &Output) {
         if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
@@ -779,8 +779,8 @@ impl Place {
         Ok(flags)
     }
 
-    /// Returns all sources merged, for a change of the named flags. In an emergency, a store has to be changed whatever
-    /// is wrong with the file, or with the rest of the store.
+    /// Returns all sources merged, for a change of the named flags. In an emergency, the store must be changeable
+    /// despite mistakes in the file or in the rest of the store.
     ///
     /// A file that cannot be used is left out, with a warning. So are the other flags of a store that cannot be read as
     /// a whole.
@@ -811,7 +811,8 @@ impl Place {
         Ok(flags)
     }
 
-    /// Returns the named flags of a store that cannot be read as a whole; that failure, if they cannot be read either.
+    /// Returns the named flags of a store that cannot be read as a whole. If these flags cannot be read either, returns
+    /// the failure of the whole read.
     async fn single(
         &self,
         names: &[String],
@@ -819,7 +820,7 @@ impl Place {
         output: &Output,
     ) -> Result<Single, Failure> {
         let Some(redis) = self.redis()? else { return Err(failure) };
-        // One more field does no harm to a store that has too many.
+        // A store with too many fields may get one more.
         let redis = match failure.redis() {
             Some(RedisErrorKind::TooManyFields) => redis.max_fields(usize::MAX),
             _ => redis,
@@ -877,7 +878,7 @@ impl Place {
             return Ok(None);
         }
         let flags = self.start(self.sources(files.iter().map(Once::file))?).await?;
-        // Their values mean something else beside the file, so warnings about them would be wrong.
+        // Without the file, these values have another meaning, so warnings about them would be wrong.
         warn_of_failing_sources(&flags, output);
         Ok(Some(flags))
     }
@@ -922,8 +923,8 @@ impl Place {
     }
 }
 
-/// Reads flag files, the weakest first, with the flags of one environment if one is chosen. At least one of several files has to have
-/// that environment; the others are used without.
+/// Reads flag files, the weakest first, with the flags of one environment if one is chosen. At least one of several
+/// files has to have that environment; the others are used without.
 pub(crate) fn declared(
     paths: Vec<PathBuf>,
     environment: Option<&str>,
@@ -932,7 +933,7 @@ pub(crate) fn declared(
     for path in paths {
         let text = read(&path)?;
         let name = path.to_string_lossy();
-        // The first one is the weakest, and the others are over it.
+        // The first file is the weakest one.
         let parsed = match files.is_empty() {
             true => FlagsFile::parse(&name, &text),
             false => FlagsFile::parse_partial(&name, &text),
@@ -965,7 +966,7 @@ fn chosen(mut files: Vec<Declared>, environment: &str) -> Result<Vec<Declared>, 
     }
 }
 
-/// A file does not have the environment that was named.
+/// Returns the failure of a file that does not have the named environment.
 pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
     let (path, name) = (path.display().to_string(), places::shown(&error.name));
     let (path, name) = (clean(&path), clean(&name));
@@ -990,7 +991,7 @@ pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Fa
     }
 }
 
-/// Returns the name of an environment, as an option has it.
+/// Parses the name of an environment.
 fn environment(name: &str) -> Result<String, &'static str> {
     match name.trim() == name && !name.is_empty() {
         true => Ok(name.to_owned()),
@@ -1011,7 +1012,7 @@ fn no_store() -> Failure {
     Failure::usage("this needs a store, and none is named")
 }
 
-/// Returns true if a path leads to one of these files. Neither has to be there.
+/// Returns true if a path leads to one of these files. None of them has to exist.
 pub(crate) fn has(files: &[PathBuf], path: &Path) -> bool {
     let real = |path: &Path| {
         path.canonicalize().ok().or_else(|| {
@@ -1046,7 +1047,7 @@ fn print_warnings(flags: &Flags, output: &Output) {
     output.warnings(flags.warnings().iter().map(warning_text));
 }
 
-/// Returns the line on a value that has another effect than its writer may expect.
+/// Returns the line of a warning about a value.
 pub(crate) fn warning_text(warning: &Warning) -> String {
     let Warning { source, flag, message, .. } = warning;
     let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
@@ -1054,7 +1055,7 @@ pub(crate) fn warning_text(warning: &Warning) -> String {
     format!("`{}` in {source}{place}: {}", clean(flag), clean(message))
 }
 
-/// Starts, and fails as soon as the store does: the flags themselves would try again for a while.
+/// Starts the flags, and fails as soon as the store fails. Without this, the flags would try again for a while.
 async fn started(builder: FlagsBuilder, redis: &RedisHandle) -> Result<Flags, Failure> {
     let start = builder.max_wait(Duration::from_secs(5)).start();
     tokio::pin!(start);
@@ -1067,14 +1068,14 @@ async fn started(builder: FlagsBuilder, redis: &RedisHandle) -> Result<Flags, Fa
     }
 }
 
-/// Fails if the store cannot be read. One that answers and is not read for a while is read once more, to learn
-/// why: the flags themselves try again until their patience ends.
+/// Fails if the store cannot be read. If the store answers but is not read for a while, it is read once more to get the
+/// error, since the flags try again until `max_wait` is over.
 async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     const WHILE: Duration = Duration::from_millis(300);
 
     if let Err(error) = redis.read("").await {
         return match error.downcast_ref::<RedisError>() {
-            // A user that may read everything need not be allowed to read one flag.
+            // A user with the right to read all flags may lack the right to read one.
             Some(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
             Some(error) => Err(error.into()),
             None => Err(Failure::of(ExitCode::Unreachable, &*error)),
@@ -1082,7 +1083,7 @@ async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     }
     sleep(WHILE).await;
     match redis.history(None, 1).await.map_err(Failure::from) {
-        // The log need not be readable either.
+        // The user may also lack the right to read the log.
         Err(failure) if failure.redis() == Some(RedisErrorKind::Permission) => Ok(()),
         Err(failure) => Err(failure),
         Ok(_) => Ok(()),
@@ -1109,7 +1110,7 @@ pub(crate) fn has_errors(file: &FlagsFile) -> bool {
     file.diagnostics().concerning(file.environment()).has_errors()
 }
 
-/// Prints the flags of a file that do not count.
+/// Prints the flags of a file that are left out.
 pub(crate) fn warn_of_left_out(name: &str, file: &FlagsFile, output: &Output) {
     let place = |flag: &str| {
         first_mistake(file, flag).map(|mistake| format!(" (line {})", mistake.location.line))
@@ -1133,7 +1134,7 @@ pub(crate) fn warn_of_left_out(name: &str, file: &FlagsFile, output: &Output) {
     ));
 }
 
-/// Returns the first mistake because of which a flag is left out.
+/// Returns the first mistake for which a flag is left out.
 pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
     let is_left_out = file.rejected().contains(flag);
     let mut mistakes = file.diagnostics().iter();
@@ -1152,7 +1153,7 @@ fn nearest_flags() -> Option<PathBuf> {
     nearest(&env::current_dir().ok()?, FILE)
 }
 
-/// A source that never changes, of the kind that it stands for: a command reads a file once.
+/// A source that never changes, since a command reads a file once. It has the kind of the source that it replaces.
 #[derive(Debug)]
 pub(crate) struct Once {
     kind: SourceKind,

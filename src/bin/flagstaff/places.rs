@@ -1,4 +1,4 @@
-//! `flagstaff.toml`: the place that is meant, and its settings.
+//! `flagstaff.toml`: the chosen place, and its settings.
 
 use std::{
     env,
@@ -27,11 +27,11 @@ pub(crate) struct Chosen {
     /// The name of the place, if it has one.
     pub(crate) name: Option<String>,
     pub(crate) settings: PlaceSettings,
-    /// The directory of `flagstaff.toml`, at which paths begin.
+    /// The directory of `flagstaff.toml`, to which paths are relative.
     directory: PathBuf,
     /// The error of the variables that the store names and that are not set.
     pub(crate) unset: Option<Diagnostics>,
-    /// True if it has mistakes, so that it may be protected.
+    /// True if the place has mistakes, so that it may be protected.
     pub(crate) is_in_doubt: bool,
     /// The other places that ask before changes.
     pub(crate) guards: Vec<Chosen>,
@@ -48,7 +48,7 @@ pub(crate) struct Chosen {
 pub(crate) struct Given {
     /// The keys of these settings.
     pub(crate) keys: Vec<&'static str>,
-    /// True if the file and the store are known without `flagstaff.toml`.
+    /// True if options or variables name both the file and the store.
     pub(crate) is_enough: bool,
 }
 
@@ -119,12 +119,12 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// Returns the reason why any store may be that of the place, if its own cannot be read.
+    /// Returns the reason why the store of the place is unknown, if it cannot be read from `flagstaff.toml`.
     pub(crate) fn doubt_of_store(&self) -> Option<String> {
         self.doubt(&OF_THE_STORE)
     }
 
-    /// Returns the reason why any flag file may be one of the place, if its own cannot be read.
+    /// Returns the reason why the flag files of the place are unknown, if they cannot be read from `flagstaff.toml`.
     pub(crate) fn doubt_of_file(&self) -> Option<String> {
         self.doubt(&["file"])
     }
@@ -136,7 +136,7 @@ impl Chosen {
         Some(format!("{}:{}", self.path, hidden.location.line))
     }
 
-    /// Returns the reason why a URL of the place is not one.
+    /// Returns the reason why a URL of the place is invalid.
     pub(crate) fn doubt_of_urls(&self) -> String {
         match self.mistake {
             Some(line) => format!("{}:{line}", self.path),
@@ -168,7 +168,7 @@ impl Chosen {
         shown::note(paths.chain(others).filter(is_variable));
     }
 
-    /// Returns the directory of `flagstaff.toml`, at which a person may stand who uses the place.
+    /// Returns the directory of `flagstaff.toml`, which may be the working directory of other users of the place.
     pub(crate) fn directory(&self) -> &Path {
         match self.directory.as_os_str().is_empty() {
             true => Path::new("."),
@@ -200,8 +200,8 @@ fn warn_in_doubt(shown: &str, why: &str, output: &Output) {
     ));
 }
 
-/// Returns the places but the chosen one that ask before changes, with as much as can be read of them. One with
-/// mistakes may be meant to.
+/// Returns the other places that ask before changes, with all that can be read of them. A place with mistakes is among
+/// them, since it may be protected.
 fn guards(places: &PlacesFile, shown: &str, chosen: Option<&str>, directory: &Path) -> Vec<Chosen> {
     let names = [None].into_iter().chain(places.names().map(Some));
     let others = names.filter(|name| *name != chosen).map(|name| {

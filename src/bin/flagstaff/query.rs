@@ -27,8 +27,8 @@ pub(crate) enum Term {
     Source(Wanted),
     /// A mark that is set, or not.
     Mark(Mark, bool),
-    /// A fact by its name, and its value. An empty string stands for a flag without the fact. Without a value, having the
-    /// fact is enough.
+    /// A fact by its name, and its value. An empty string stands for a flag without the fact. Without a value, having
+    /// the fact is enough.
     Metadata(String, Option<Wanted>),
     Date {
         field: Field,
@@ -73,7 +73,7 @@ pub(crate) struct Subject<'a> {
 }
 
 impl Term {
-    /// `now` is what `expires<14d` counts from.
+    /// Parses the terms of one word. `now` is the start of relative dates such as `expires<14d`.
     pub(crate) fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
         match text.strip_prefix('!') {
             Some(term) => Ok(Self::Not(Box::new(Self::positive(term, now)?))),
@@ -145,7 +145,7 @@ impl Term {
         }
     }
 
-    /// Ahead of now for what is still to come, and back from now for what was.
+    /// Parses a date. A duration counts forwards for dates of the future, and backwards for dates of the past.
     fn date(field: Field, before: bool, value: &str, now: SystemTime) -> Result<Self, String> {
         let Ok(long) = time::duration(value) else {
             return Ok(Self::Date { field, before, limit: time::instant(value)? });

@@ -13,7 +13,7 @@ use flagstaff::definition::{
 
 use crate::{failure::Failure, output::Output, shown::shown_path};
 
-/// Prints the mistakes of a file that cannot be used because of them. For programs, the error has them instead.
+/// Prints the mistakes for which a file cannot be used. For programs, the error has the mistakes instead.
 pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -> Failure {
     let failure = Failure::usage(format!("`{name}` cannot be used"));
     if output.is_json() {

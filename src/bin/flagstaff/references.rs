@@ -30,7 +30,7 @@ pub(crate) struct ReferenceArgs {
 }
 
 impl ReferenceArgs {
-    /// Returns the line that people read where no place was found.
+    /// Returns the line for people if no place was found.
     pub(crate) const fn none(&self) -> &'static str {
         if self.no_refs { "(code was not searched)" } else { "(no code names it)" }
     }
@@ -65,7 +65,7 @@ fn repository(file: &Path) -> PathBuf {
     top.map_or_else(|| directory.to_owned(), |top| PathBuf::from(top.trim_end_matches('\n')))
 }
 
-/// Returns one place as a row: `src/a.rs:3:5`, and the line there.
+/// Returns the row of a place: `src/a.rs:3:5`, and the line of code.
 pub(crate) fn row(place: &Place) -> Row {
     Row { cells: vec![at(place), place.text.trim().to_owned()], json: json(place) }
 }
@@ -83,7 +83,7 @@ fn at(place: &Place) -> String {
     format!("{}:{}:{}", place.path.display(), place.line, place.column)
 }
 
-/// Returns true if a flag with this definition asks for another one.
+/// Returns true if a flag with this definition depends on another one.
 pub(crate) fn names(definition: &Definition, flag: &str) -> bool {
     definition.needs().iter().any(|needed| needed.flag == flag)
 }

@@ -39,7 +39,7 @@ pub(crate) fn refuse(
 /// Returns the variants that a patch names in `serve`, `off` and rules.
 fn named(patch: &Definition) -> Vec<&str> {
     let rare = patch.rare();
-    // `default` names the absence of a variant.
+    // `default` means that no variant is served.
     let off = rare.off.value().map(String::as_str).filter(|&off| off != "default");
     let mut names: Vec<_> = rare.serve.value().map(String::as_str).into_iter().chain(off).collect();
     for rule in rare.rules.value().into_iter().flat_map(|rules| rules.iter()) {

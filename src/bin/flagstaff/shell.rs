@@ -90,10 +90,10 @@ impl EnvCompleter for Bash {
     }
 }
 
-/// Returns a word as bash reads it: a backslash before each character that may mean something.
+/// Returns a word that is quoted for bash: a backslash precedes each special character.
 ///
-/// In open quotes, which bash keeps before what it inserts, the backslashes are a part of the name. The name is
-/// wrong then, but it is one word.
+/// In open quotes, which bash keeps before what it inserts, the backslashes are a part of the name. The name is wrong
+/// then, but it is one word.
 fn for_bash(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len());
     for c in text.chars() {
@@ -106,7 +106,7 @@ fn for_bash(text: &str) -> String {
     quoted
 }
 
-/// Returns the text that a word of bash stands for, which may end within quotes.
+/// Returns the value of a word of bash, which may end within quotes.
 fn unquoted(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     let mut quote = None;
@@ -165,8 +165,8 @@ impl EnvCompleter for QuotingPowershell {
     }
 }
 
-/// Returns a word as PowerShell reads it: in single quotes, unless it is plain. Within these nothing but the quotes
-/// themselves means anything, and four typographic ones are quotes, too ([about_Quoting_Rules]).
+/// Returns a word that is quoted for PowerShell, in single quotes unless it is plain. Within them only quotes are
+/// special, four typographic ones included ([about_Quoting_Rules]).
 ///
 /// [about_Quoting_Rules]: https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_quoting_rules
 fn for_powershell(text: &str) -> String {

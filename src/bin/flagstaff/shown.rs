@@ -1,23 +1,23 @@
-//! Values of places as they are printed: by the names of the variables that they came out of.
+//! The printed form of values of places: a value from a variable is printed as the name of the variable.
 
 use std::{
     path::Path,
     sync::{Mutex, PoisonError},
 };
 
-/// The values of places that came out of variables, each with the text that names the variables. Errors of the library
+/// The values of places that come from variables, each with the string that names the variables. Errors of the library
 /// are printed far from any place.
 static VALUES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
-/// Returns a key or the name of an environment as it is printed: by the variable that it came out of, if there is one. A
-/// variable may hold a secret.
+/// Returns a key or the name of an environment as it is printed: by the variable that it came out of, if there is one.
+/// A variable may hold a secret.
 pub(crate) fn shown(value: &str) -> String {
     let known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
     let found = known.iter().find(|(known, _)| known == value);
     found.map_or(value, |(_, shown)| shown).to_owned()
 }
 
-/// Returns a path as it is printed. The path of a file that is there is not a secret.
+/// Returns a path as it is printed. The path of a file that exists is not a secret.
 pub(crate) fn shown_path(path: &Path) -> String {
     let text = path.display().to_string();
     if path.exists() { text } else { shown(&text) }

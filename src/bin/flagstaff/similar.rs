@@ -4,7 +4,7 @@ use flagstaff::{Context, Snapshot};
 
 use crate::{output::Output, text::clean};
 
-/// Returns the sentence on an override of a flag that no file declares.
+/// Returns the sentence about an override of a flag that no file declares.
 pub(crate) fn undeclared(flag: &str, similar: Option<&str>) -> String {
     let sentence = format!("no file declares `{}`, which the store overrides", clean(flag));
     match similar {

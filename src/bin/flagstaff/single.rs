@@ -31,9 +31,9 @@ impl Single {
         Ok(Self { redis, names: names.to_vec(), first, sink: OnceLock::new() })
     }
 
-    /// Puts in force what is stored after a change.
+    /// Puts the stored value in force after a change.
     async fn read_again(&self) {
-        // The change is made, whether it can be read or not.
+        // The change is made, even if its value cannot be read.
         let Ok(offer) = offer(&self.redis, &self.names).await else { return };
         if let Some(sink) = self.sink.get() {
             sink.publish(offer);
@@ -44,14 +44,14 @@ impl Single {
 async fn offer(redis: &RedisHandle, names: &[String]) -> Result<Offer, Refusal> {
     let mut stored = Vec::new();
     for name in names {
-        // What is stored is a part of every rehearsal.
+        // The stored value is a part of every rehearsal.
         let rehearsed = redis.rehearse(name, &Write::new(Operation::Clear)).await?;
         let decoded = rehearsed.before.map(|stored| redis.decode(name, &stored));
         stored.extend(decoded.map(|decoded| (name.as_str(), decoded)));
     }
     let entries = stored.iter().filter_map(|(name, decoded)| match decoded {
         Ok(decoded) => Some((*name, decoded.as_ref()?.0.clone())),
-        // As every reader takes it.
+        // Decoded as by every reader.
         Err(_) => Some((*name, Entry::Forced(false))),
     });
     let mut offer: Offer = entries.collect();

@@ -16,7 +16,7 @@ pub(crate) const PARTIAL: Style = AnsiColor::Yellow.on_default();
 /// The columns of tables that have states in them.
 const STATES: [&str; 5] = ["STATE", "VALUE", "BEFORE", "AFTER", "FINDING"];
 
-/// Returns a state in its colour.
+/// Returns the string of a state in its colour.
 pub(crate) fn state(state: FlagState) -> String {
     let style = match state {
         FlagState::On => ON,
@@ -36,7 +36,7 @@ pub(crate) fn diff(diff: &str) -> String {
             [b'-', ..] => OFF,
             _ => Style::new(),
         };
-        // The end of the line is that of the file.
+        // The line ends as in the file.
         let text = line.trim_end_matches(['\r', '\n']);
         // TOML allows C1 controls and marks of direction in a string.
         painted(style, Untrusted::new(text).report()) + &line[text.len()..]

@@ -32,12 +32,12 @@ pub(crate) fn aligned(rows: &[Vec<String>], indent: &str, room: Option<u16>) -> 
     lines.lines().map(|line| format!("{indent}{line}").trim_end().to_owned() + "\n").collect()
 }
 
-/// `None` if there is no room for the columns beside each other.
+/// Returns the lines of the table; `None` if there is no room for the columns beside each other.
 fn laid_out(columns: Option<&[&str]>, rows: &[Vec<String>], room: Option<u16>) -> Option<String> {
     let count = rows.iter().map(Vec::len).chain(columns.map(<[_]>::len)).max()?;
     let filled = |text: fn(&str) -> String| {
         let mut table = Table::new();
-        // The text alone, so that what is cut off at the end of a line is never a colour.
+        // Without colours, so that an escape sequence is never cut off at the end of a line.
         table.load_style(presets::NOTHING).enforce_styling();
         table.style_text_only();
         if let Some(columns) = columns {
@@ -89,7 +89,7 @@ fn total(widths: &[u16]) -> usize {
     widths.iter().copied().map(usize::from).sum()
 }
 
-/// The widest column that can give way does so, until there is room for all.
+/// Returns the widths of the columns: the widest column that can shrink does so, until all fit.
 fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
     while total(&widths) > usize::from(room) {
         let can_give = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
@@ -99,7 +99,7 @@ fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
     widths
 }
 
-/// Returns each row as a block: its first cell, and below that the others with their headings.
+/// Returns each row as a block: the first cell, and below it the other cells with their headings.
 fn stacked(columns: &[&str], rows: &[Vec<String>], room: u16) -> String {
     const INDENT: &str = "  ";
     let mut text = String::new();
@@ -159,7 +159,7 @@ mod tests {
         rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()
     }
 
-    /// Without colours, as in a pipe.
+    /// Returns a table without colours, as in a pipe.
     fn plain(room: Option<u16>) -> String {
         anstream::adapter::strip_str(&headed(COLUMNS, &rows(), room)).to_string()
     }

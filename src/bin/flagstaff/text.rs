@@ -11,7 +11,7 @@ use serde_json::error::Category;
 pub(crate) fn words<'a>(flags: impl IntoIterator<Item = &'a str>) -> String {
     let mut words = Vec::new();
     for flag in flags {
-        // Otherwise it would be an option.
+        // Otherwise the name would be an option.
         if flag.starts_with('-') && !words.iter().any(|word| word == "--") {
             words.insert(0, "--".into());
         }
@@ -35,7 +35,7 @@ pub(crate) fn verb(number: usize, one: &'static str, several: &'static str) -> &
     if number == 1 { one } else { several }
 }
 
-/// Returns the reason why a string is not the JSON that it should be.
+/// Returns the reason why a string is not the expected JSON.
 pub(crate) fn json_problem(error: &serde_json::Error) -> String {
     let at = match error.line() {
         0 | 1 => format!("column {}", error.column()),

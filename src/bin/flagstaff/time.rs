@@ -7,7 +7,7 @@ use flagstaff::text::count;
 pub(crate) use flagstaff::text::instant as rfc3339;
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
 
-/// Returns an instant: RFC 3339, a day (its start in UTC), `now`, or so long from now: `+2h`, `-7d`.
+/// Parses an instant: RFC 3339, a day (its start in UTC), `now`, or a distance from now: `+2h`, `-7d`.
 pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     let now = SystemTime::now();
     if text == "now" {
@@ -36,7 +36,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration, such as `90s`, `1h` or `14d`".to_owned();
     let far = || "longer than the calendar, which ends in the year 9999".to_owned();
     let span: Span = text.parse().map_err(|_| {
-        // With small numbers, this form is a length of time.
+        // With small numbers, this form is a duration.
         let small: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
         let small = small.split_inclusive(char::is_alphabetic).map(|unit| format!("1{unit}"));
         match small.collect::<String>().parse::<Span>() {
@@ -60,19 +60,19 @@ pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Returns the instant without a part of a second, for files that people read.
+/// Returns the instant without fractions of a second, for files that people read.
 pub(crate) fn whole_second(instant: SystemTime) -> SystemTime {
     let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// Returns the day in UTC, if the instant is its start, and else with the time.
+/// Returns the day in UTC if the instant is the start of a day, or else the day with the time.
 pub(crate) fn date(instant: SystemTime) -> String {
     let text = rfc3339(instant);
     text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
 }
 
-/// `in 14 days`, `3 hours ago`, `now`
+/// Formats an instant relative to now: `in 14 days`, `3 hours ago`, `now`.
 pub(crate) fn relative(instant: SystemTime, now: SystemTime) -> String {
     match instant.duration_since(now) {
         Ok(ahead) if ahead.as_secs() > 0 => format!("in {}", long(ahead)),

@@ -28,8 +28,7 @@ pub(crate) fn refuse(flags: &Flags, name: &str) -> Result<(), Failure> {
     refuse_for(flags, name, name)
 }
 
-/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires or asks for
-/// in a condition.
+/// Refuses an answer of a flag if its stored value cannot be read, or the stored value of a flag that it depends on.
 pub(crate) fn refuse_answer(flags: &Flags, name: &str) -> Result<(), Failure> {
     needed(&flags.snapshot(), name).iter().try_for_each(|needed| refuse_for(flags, needed, name))
 }
@@ -57,7 +56,7 @@ pub(crate) fn report_all(flags: &Flags, output: &Output) -> Option<ExitCode> {
     report(flags, names, output)
 }
 
-/// Returns the flags whose answers are not known, and why.
+/// Returns the flags whose answers are not known, each with the reason.
 pub(crate) fn answers(flags: &Flags) -> BTreeMap<String, Failure> {
     let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
     let names = snapshot.all(&anonymous).map(|(name, _)| name);
@@ -70,7 +69,7 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
     let mut open = vec![name.to_owned()];
     while let Some(name) = open.pop() {
         let info = snapshot.info(&name);
-        // Nothing that an off flag needs switches it on.
+        // A flag that is switched off stays off, whatever flags it needs.
         if let Some(info) = info.filter(|info| info.state() != FlagState::Off) {
             let needs = info.definition().needs().into_iter().map(|needed| needed.flag.clone());
             open.extend(needs.filter(|needed| !found.contains(needed)));

@@ -1,4 +1,4 @@
-//! The environment variables that the command goes by.
+//! The environment variables that the command reads.
 
 use std::{
     env::{self, VarError},
@@ -18,7 +18,7 @@ const VARIABLES: &[&str] = &[
     "REDIS_URL",
 ];
 
-/// Refuses values that cannot be read, which would count as missing.
+/// Refuses variables whose values are not UTF-8, which would otherwise count as missing.
 pub(crate) fn check() -> Result<(), Failure> {
     let is_bad = |name: &&&str| matches!(env::var(name), Err(VarError::NotUnicode(_)));
     match VARIABLES.iter().find(is_bad) {

@@ -60,8 +60,8 @@ const WORDS: &[(&str, &str)] = &[
 /// The least similarity of a suggestion, as `strsim` measures it. With clap's bound, `off` suggests `eval`.
 const NEAR: f64 = 0.8;
 
-/// Returns the commands that may be meant by a word that is none: the one that the word stands for, or else
-/// those with a similar name, the nearest first.
+/// Returns the commands that an unknown word may stand for: the command of the table, or else those with similar names,
+/// the most similar first.
 pub(crate) fn meant(word: &str, command: &Command) -> Vec<String> {
     let lower = word.to_lowercase();
     let is_there = |name: &&str| command.find_subcommand(name).is_some();

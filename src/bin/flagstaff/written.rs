@@ -1,4 +1,4 @@
-//! The tests and the segments of a flags.toml, which no definition has.
+//! The tests and the segments of a flags.toml, which definitions do not contain.
 
 use std::collections::BTreeMap;
 

@@ -12,7 +12,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     for environment in &file.environments {
         for (key, value) in &environment.written {
             let name = key.get_ref().as_ref();
-            if !file.names.contains(name) && found.lints().knows_below() {
+            if !file.names.contains(name) && found.lints().has_below() {
                 found.report(only_here(file, environment, key.span(), name));
             }
             let (Some(below), Some(entry)) =

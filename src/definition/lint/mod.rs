@@ -207,7 +207,7 @@ impl Lints {
     fn whole(&self) -> Whole<'_> {
         match &*self.below {
             [] => Whole::Yes,
-            below if self.knows_below() => Whole::Over(below),
+            below if self.has_below() => Whole::Over(below),
             _ => Whole::No,
         }
     }
@@ -218,7 +218,7 @@ impl Lints {
     }
 
     /// Returns `false` if a file below cannot be read, so that its flags are not known.
-    fn knows_below(&self) -> bool {
+    fn has_below(&self) -> bool {
         self.below.iter().all(FlagsFile::is_usable)
     }
 

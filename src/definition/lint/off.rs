@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
-    if !found.wants(Code::OffWithoutVariant) || !found.lints().knows_below() {
+    if !found.wants(Code::OffWithoutVariant) || !found.lints().has_below() {
         return;
     }
     for flag in &file.flags {

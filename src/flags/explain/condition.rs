@@ -112,7 +112,7 @@ impl Tracer<'_, '_> {
     }
 }
 
-/// The comparisons that would need another outcome, if fewer than two are enough.
+/// The comparison that would need another outcome for a rule to match, if one is enough.
 pub(super) enum Distance<'t> {
     None,
     /// A comparison, or a condition on another flag.

@@ -27,11 +27,9 @@ use crate::{
 
 /// An explanation of the answer of one flag for one context. Made by [`Flags::explain`].
 ///
-/// An explanation contains values of the context. [`redact`](Self::redact) and
-/// [`redact_all`](Self::redact_all) remove them.
-///
-/// It serializes as an object with these members in camel case; `flag` is the key. A member that does
-/// not apply is missing. A value of the context is `{"value": …}`, `{"missing": true}` or
+/// An explanation contains values of the context. [`redact`](Self::redact) and [`redact_all`](Self::redact_all) remove
+/// them. An explanation serializes as an object with these members in camel case. The member of the flag key is `flag`.
+/// A member that does not apply is missing. A value of the context is `{"value": …}`, `{"missing": true}` or
 /// `{"redacted": true}`, and percentages are numbers from 0 to 100.
 ///
 /// # Example
@@ -205,7 +203,7 @@ pub enum Outcome {
     Decided,
     /// An earlier step decided.
     NotReached,
-    /// The step chose the variant, after an earlier one decided on or off.
+    /// The step chose the variant, after an earlier step decided on or off.
     Served,
 }
 
@@ -457,7 +455,7 @@ pub struct NearMiss {
     pub name: Option<String>,
     /// The value, variant or share that the rule would have served.
     pub serve: Serve,
-    /// The comparison, or the condition on another flag: [`ConditionTrace::Compare`] or
+    /// The comparison or the condition on another flag that failed: [`ConditionTrace::Compare`] or
     /// [`ConditionTrace::Flag`].
     pub comparison: ConditionTrace,
 }

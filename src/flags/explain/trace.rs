@@ -24,11 +24,9 @@ use crate::{
 };
 
 impl Flags {
-    /// Explains the answer of a flag for `context`, step by step. A flag that no source has is
-    /// explained too: with the sources that lack it, and a similar name.
-    ///
-    /// The evaluation is the same code with a recorder. Explaining allocates, so it is for people and not for
-    /// every request.
+    /// Explains the answer of a flag for `context`, step by step. For a flag that no source has, the explanation lists
+    /// the sources that lack the flag, and a similar name. An explanation comes from the code of plain evaluations,
+    /// with a recorder. Explaining allocates, so do not explain on every request.
     ///
     /// # Example
     ///
@@ -499,7 +497,7 @@ impl Watched<'_, '_> {
                 Cause::NoUsers | Cause::Unmatched,
                 Some(check @ Check::Percentage { percentage: Percentage::ZERO, .. }),
             )
-            // A percentage without a draw: it is the draw of a variant that has no unit.
+            // The percentage drew nothing, so the missing unit is that of the variants.
             | (
                 Cause::NoTargetingKey | Cause::NoUnit(_),
                 Some(check @ Check::Percentage { draw: Some(DrawTrace { bucket: None, .. }), .. }),

@@ -71,9 +71,9 @@ impl Publisher {
         self.change(|state, _| state.failed(self.sources[source], error));
     }
 
-    /// Keeps the flags that cannot be met since a change, and the definitions that have another type than those below.
-    /// Reports the new ones. Unless a source has made the change, the problem is that of the source that sets what a flag
-    /// requires.
+    /// Records the flags whose prerequisites cannot be met since a change, and the definitions that have another type
+    /// than those below. Reports the new ones. If no source has made the change, the problem belongs to the source that
+    /// sets the prerequisites of the flag.
     pub(super) fn judge(
         &self,
         state: &mut State,
@@ -137,7 +137,7 @@ impl Publisher {
         }
     }
 
-    /// Returns the position of the source that sets what a flag requires, or else its rules.
+    /// Returns the position of the source that sets the prerequisites of a flag, or else its rules.
     fn requiring(&self, slot: Slot) -> usize {
         let snapshot = self.cell.load();
         let resolved = snapshot.merged.resolved.get(slot);
@@ -205,7 +205,7 @@ impl State {
         unmeetable.chain(self.mistyped.keys().map(|(_, by)| *by)).collect()
     }
 
-    /// Returns the number of flags for which a source has an earlier definition than its last.
+    /// Returns the number of flags for which a former definition of a source is in force.
     pub(super) fn former(&self, source: usize) -> usize {
         let mistyped = self.mistyped.keys().filter(|(slot, by)| {
             *by == source && self.stack.keeps_former(self.names.name(*slot), source as SourceId)

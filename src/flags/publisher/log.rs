@@ -12,7 +12,7 @@ pub(super) fn log(event: &Event) {
             let source = cause.source_name();
             for change in changes {
                 let Change { key, before, after, fields } = change;
-                // `before=on after=on` alone would hide what has changed.
+                // Without the fields, `before=on after=on` would hide the change.
                 let names: Vec<_> = fields.iter().map(ToString::to_string).collect();
                 let fields = (!names.is_empty()).then(|| names.join(","));
                 match cause {
@@ -22,7 +22,7 @@ pub(super) fn log(event: &Event) {
                     ChangeCause::Source(_) => {
                         info!(flag = key, %before, %after, fields, source, "flag changed");
                     }
-                    // The source that is named has not made the change.
+                    // The named source was lost or came back, and has not made the change.
                     ChangeCause::Time => {
                         info!(flag = key, %before, %after, fields, source, "flag changed at its time");
                     }

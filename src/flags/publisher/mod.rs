@@ -51,14 +51,15 @@ pub(super) struct Publisher {
     sources: Arc<[Source]>,
     clock: Clock,
     tracker: Arc<Tracker>,
-    /// The generation that watchers were notified of last. It is locked until they are, so that they are notified of one
-    /// after the other.
+    /// The generation that watchers were notified of last. The lock is held while watchers are notified, so that they
+    /// are notified of generations in order.
     notified: Mutex<u64>,
     // Held while a generation is compiled, off the request path and without `.await`.
     state: Mutex<State>,
     /// The number of reports, for tasks that wait until the sources answer.
     progress: watch::Sender<u64>,
-    /// The task that lets time pass, if there is one. It ends with the runtime, as those of the sources do.
+    /// The task that publishes changes by the time, if there is one. It ends with the runtime, like the tasks of the
+    /// sources.
     time: OnceLock<AbortHandle>,
 }
 
@@ -102,9 +103,8 @@ impl Publisher {
         &self.sources
     }
 
-    /// Makes changes news from now on, and reports the warnings about the values that are in force.
-    ///
-    /// Not before: whether a value is a warning depends on all sources.
+    /// Starts to report changes, and reports the warnings about the values that are in force. This is not done earlier,
+    /// since warnings about a value depend on all sources.
     pub(super) fn started(&self) {
         self.change(|state, _| {
             state.started = true;
@@ -114,9 +114,9 @@ impl Publisher {
         });
     }
 
-    /// Takes note of the task that lets time pass.
+    /// Stores the task that publishes changes by the time.
     pub(super) fn passes_time_in(&self, task: AbortHandle) {
-        // There is one task.
+        // Only one such task is ever started.
         let _ = self.time.set(task);
     }
 
@@ -147,7 +147,7 @@ impl Publisher {
         self.state().watchers.subscribe(key, now)
     }
 
-    /// Resolves a name for good.
+    /// Resolves a name to its slot, which never changes.
     pub(super) fn flag(&self, name: &str) -> Flag {
         let mut state = self.state();
         let owner = self.cell.load().owner;
@@ -169,8 +169,8 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state at this time. Then it reports what happened to watchers, metrics and the log, which may read the
-    /// state.
+    /// Changes the state at this time. Then it reports what happened to watchers, metrics and the log, which may read
+    /// the state.
     ///
     /// All of these are foreign code, also the wakers of tasks. A panic there loses the report, and no more.
     fn change<R>(&self, change: impl FnOnce(&mut State, SystemTime) -> R) -> R {

@@ -1,4 +1,4 @@
-//! The side of the sources: what they publish and report, and what they ask about the others.
+//! The interface for sources: their states and reports, and their questions about other sources.
 
 use std::{collections::HashSet, sync::Arc, time::SystemTime};
 

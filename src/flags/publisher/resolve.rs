@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Publisher {
-    /// Publishes a new generation if one of the keys resolves to something else now, for the reason `cause`.
+    /// Publishes a new generation, for the reason `cause`, if one of the keys resolves to another definition now.
     pub(super) fn resolve(
         &self,
         state: &mut State,
@@ -61,8 +61,8 @@ impl Publisher {
     }
 }
 
-/// Returns the sources whose values for the keys have another type than those below them. Keys without such a source are
-/// left out, unless other keys have one in force.
+/// Returns the sources whose values for the keys have another type than those below them. Keys without such a source
+/// are left out, unless other keys have one in force.
 fn mistyped(state: &mut State, keys: &[Arc<str>]) -> Vec<(Slot, Vec<(SourceId, OtherType)>)> {
     let mut found = Vec::new();
     for key in keys {

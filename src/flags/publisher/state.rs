@@ -48,7 +48,7 @@ pub(super) struct State {
     pub(super) unlogged: Vec<Arc<Event>>,
     /// The counts since the state was locked.
     pub(super) unmeasured: Untold,
-    /// True once changes are news: they are not while the sources load for the first time.
+    /// True once changes are reported. While the sources load for the first time, they are not.
     pub(super) started: bool,
     /// The instant from which a source that has never published counts as lost.
     pub(super) born: Instant,

@@ -16,11 +16,11 @@ use crate::{
     foreign::error,
 };
 
-/// The longest time for which flags that depend on the date are not compared with the clock: it may be set, and a
-/// computer may sleep without its timers noticing.
+/// The longest time between two comparisons of flags with the clock. The clock may be set, and a computer may sleep
+/// while its timers stand still.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
-/// Lets time pass for as long as there are flags. It is started again if it panics.
+/// Publishes changes by the time for as long as there are flags. The task is started again if it panics.
 pub(in crate::flags) async fn keep_time(publisher: Weak<Publisher>) {
     let start = || -> Result<Run, _> {
         let publisher = Weak::clone(&publisher);
@@ -62,8 +62,8 @@ impl Publisher {
         })
     }
 
-    /// Resolves flags that have waited long enough for a lost source, and those whose source is there again. Returns the
-    /// instant at which the next flag has waited long enough.
+    /// Resolves flags that have waited long enough for a lost source, and those whose source is there again. Returns
+    /// the instant at which the next flag has waited long enough.
     fn wait_for_lost_sources(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
         let (snapshot, timed) = (self.cell.load(), state.timed.clone());
         let patient = || {
@@ -84,7 +84,7 @@ impl Publisher {
             let (were, are) = (of(&before), of(&overdue));
             let is_new = are.iter().find(|source| !were.contains(source));
             let is_over = were.iter().find(|source| !are.contains(source));
-            // The strongest source that makes a difference.
+            // The strongest source whose loss makes a difference.
             let cause = is_new.map(|&source| (source, true));
             if let Some(cause) = cause.or(is_over.map(|&source| (source, false))) {
                 causes.entry(cause).or_default().push(Arc::clone(key));

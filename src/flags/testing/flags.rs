@@ -11,10 +11,8 @@ use crate::{
 };
 
 impl Flags {
-    /// Returns a builder of flags for a test: only those that the test sets.
-    ///
-    /// Evaluating a flag that was not set panics with its name, so that a test cannot pass because
-    /// of a typing error.
+    /// Returns a builder of flags for a test: only those that the test sets. Evaluating a flag that was not set panics
+    /// and names the flag, so that a test cannot pass because of a typing error.
     ///
     /// # Example
     ///

@@ -7,20 +7,20 @@ use flagstaff::{Flags, Snapshot, definition::Entry, source::SourceEntry};
 use super::rehearsal::Rehearsal;
 use crate::{assignment::Assignments, failure::Failure, guard::Leave};
 
-/// Something that is done to one flag after the other: first in memory, then in the store.
+/// An operation on several flags, one after the other. Each is done in memory first, and then in the store.
 pub(crate) trait Act {
-    /// Refuses what is meant for something else than the name of a flag.
+    /// Refuses arguments that are probably not meant as flag keys.
     fn check(&self, _names: &[String], _flags: &Snapshot) -> Result<(), Failure> {
         Ok(())
     }
 
-    /// Takes note of the time by which the store ends overrides.
+    /// Sets the time by which the store ends overrides.
     fn begin(&self, _now: SystemTime) {}
 
-    /// Does it in memory.
+    /// Makes the change in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
-    /// Does it. Returns its revision. With `shown`, it does so only if the store still has this entry.
+    /// Makes the change in the store, and returns its revision. With `shown`, only if the store still has this entry.
     async fn make(
         &self,
         leave: &Leave,
@@ -29,12 +29,12 @@ pub(crate) trait Act {
         shown: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure>;
 
-    /// Returns true if the flags have the change once it is made.
+    /// Returns true if the change is in force in the flags once it is made.
     fn is_in_force(&self) -> bool {
         true
     }
 
-    /// Returns true if it decides in place of a switch with an end, which is over then.
+    /// Returns true if the change replaces a switch with an end, so that the end is removed.
     fn ends_a_switch(&self) -> bool {
         false
     }

@@ -79,7 +79,7 @@ pub(crate) enum Source {
 }
 
 impl ChangeArgs {
-    /// Returns the options that a change of a file has.
+    /// Returns the options of a change of a file.
     pub(crate) fn of_a_file(reason: Option<String>, dry_run: bool, yes: bool) -> Self {
         Self { reason, by: None, dry_run, yes, wait: None, plain: false }
     }
@@ -115,7 +115,7 @@ impl ChangeArgs {
 }
 
 impl TargetArgs {
-    /// Returns the flag file, on no condition.
+    /// Returns the flag file as the target, without a condition.
     pub(crate) fn file() -> Self {
         Self { if_rev: None, source: Source::File }
     }

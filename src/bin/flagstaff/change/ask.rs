@@ -5,7 +5,7 @@ use crate::text::{clean, count};
 
 /// Returns the questions for the person at the terminal before a flag lets more users in, or is off for all of them.
 ///
-/// The questions are about the changed flags, and those that need one of them. Scripts are not asked.
+/// The questions are about the changed flags and the flags that need one of them. Scripts are not asked.
 pub(super) fn questions(
     first: Option<String>,
     effects: &[&Effect],

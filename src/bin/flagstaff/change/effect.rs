@@ -49,12 +49,12 @@ impl Effect {
         self.before.state == FlagState::Unknown && self.after.state != FlagState::Unknown
     }
 
-    /// Returns `true` if it may be on for a user for whom it is off now.
+    /// Returns `true` if the flag may be on for a user for whom it is off now.
     pub(super) fn is_wider(&self) -> bool {
         is_wider(&self.after, &self.before)
     }
 
-    /// Returns true if it may be off for a user for whom it is on now.
+    /// Returns true if the flag may be off for a user for whom it is on now.
     pub(super) fn is_narrower(&self) -> bool {
         is_wider(&self.before, &self.after)
     }
@@ -106,7 +106,7 @@ impl Effect {
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
         let below = self.below.as_ref().filter(is_partial)?.state;
-        // An equal answer hides nothing: `enable` may only have removed a switch.
+        // With an equal state below, nothing is hidden: `enable` may only have removed a switch.
         if after == FlagState::Off || after == below {
             return None;
         }
@@ -122,7 +122,7 @@ impl Effect {
         differences(&self.before.definition, &self.after.definition)
     }
 
-    /// Returns a line on the whole, one for each setting, and one on its end.
+    /// Returns a line about the flag, a line for each changed setting, and a line about the end.
     pub(super) fn text(&self) -> String {
         let name = clean(&self.flag);
         let [before, after] = [self.before.state, self.after.state].map(style::state);

@@ -34,7 +34,7 @@ pub(super) async fn rehearsed(
     if place.environment_name()?.is_some() {
         return Ok(rehearsed);
     }
-    // The store can be changed whatever is wrong with the file.
+    // A mistake in the file must not prevent a change of the store.
     let Ok(files) = place.files() else { return Ok(rehearsed) };
     for environment in parts::environments(files.iter().map(|file| &file.parsed)) {
         let has_entry =

@@ -26,9 +26,9 @@ pub(super) enum Ending {
 pub(super) struct End {
     at: SystemTime,
     of: Of,
-    /// The flag as it is then.
+    /// The flag after the end.
     then: Side,
-    /// The sources that decide then, and `true` if there are several; `None` if there are none.
+    /// The sources that decide after the end, and `true` if there are several; `None` if there are none.
     who: Option<(String, bool)>,
 }
 

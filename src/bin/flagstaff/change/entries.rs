@@ -16,8 +16,9 @@ pub(crate) fn store_now(flags: &Flags) -> SystemTime {
     ends.expires_at.unwrap_or_else(SystemTime::now)
 }
 
-/// Returns the definition that the lists of a patch grow from. That of a flag which the store forces off is in force
-/// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
+/// Returns the definition to which `+=` adds list entries. If the store forces the flag off, that is the definition
+/// which comes into force once the flag is switched on. Lists that add up over sources start from the store's own
+/// entries.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     let stored = entry_of(flags, name);
     let definition = match &stored {
@@ -26,7 +27,7 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
             for source in flags.sources_of(name).iter().skip(1).rev() {
                 match &source.entry {
                     Entry::Definition(patch) => definition.overlay(patch),
-                    // An entry that forces the flag leaves no lists.
+                    // A forced value removes the lists of the sources below.
                     _ => definition.merge(&Definition::forced(false)),
                 }
             }
@@ -37,8 +38,8 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     Some(growing(&definition, stored.as_ref().and_then(Entry::as_definition)))
 }
 
-/// Returns the definition that the lists of a patch grow from: the merged one. Lists that add up grow from the entry
-/// that is changed.
+/// Returns the definition to which `+=` adds list entries: the merged one. Lists that add up over sources start from
+/// the entry that is changed.
 pub(super) fn growing(merged: &Definition, own: Option<&Definition>) -> Definition {
     let (own, mut definition) = (own.cloned().unwrap_or_default(), merged.clone());
     (definition.denied_users, definition.denied_groups) = (own.denied_users, own.denied_groups);
@@ -58,7 +59,7 @@ pub(super) async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<
     Ok(latest.first().and_then(|latest| latest.revision))
 }
 
-/// Refuses to change a flag whose latest change is not this one.
+/// Refuses to change a flag if its latest change is not the expected one.
 pub(super) async fn check_revision(
     flags: &Flags,
     name: &str,

@@ -120,7 +120,7 @@ pub(crate) enum Edit {
     KnownUnlessNew,
     /// Adds the flag.
     New,
-    /// Takes flags away, and leaves the error to the edit.
+    /// Removes flags. The edit reports a flag that the file does not have.
     Removal,
 }
 
@@ -208,8 +208,8 @@ pub(crate) async fn edit(
     Ok(ExitCode::Done)
 }
 
-/// Warns of environments in which flags are in another state than in `[flags]`, because of entries of their own. A
-/// switch in `[flags]` does not reach these.
+/// Warns of environments with entries of their own, in which the flags have another state than in `[flags]`. A switch
+/// in `[flags]` has no effect there.
 pub(crate) fn warn_of_environments<'f>(
     output: &Output,
     file: &FlagsFile,
@@ -269,14 +269,14 @@ fn entry(file: &FlagsFile, name: &str) -> Option<Entry> {
     }
 }
 
-/// Leaves out the source of what holds a change back: it is the file that is edited.
+/// Removes the source from the reason why a change has no effect, since that source is the edited file.
 fn in_a_file(mut no_effect: NoEffect) -> NoEffect {
     (no_effect.source, no_effect.place) = (None, None);
     no_effect
 }
 
-/// Warns of flags that are not in force as the file has them, because of the sources over it. A file
-/// can be changed without these.
+/// Warns of flags whose declaration in the file is overridden by stronger sources. If those cannot be read, the file is
+/// changed all the same.
 async fn warn_of_what_decides(
     session: &Session,
     document: &Document,
@@ -338,7 +338,7 @@ async fn what_decides(
     }))
 }
 
-/// Refuses to make a flag that the file does not have, be it with a mistake.
+/// Refuses to add a flag, unless the file has the flag, even with a mistake.
 fn refuse_unknown(
     file: &FlagsFile,
     declared: &Flags,

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{failure::Failure, output::Output, paste, place::Place, session::Session, text::clean};
 
-/// Refuses to change a flag that no source and no instance has, unless it is meant to be new. Where neither
-/// the file nor the use of flags can be read, it warns.
+/// Refuses to change a flag that no source and no instance has, unless it is meant to be new. If neither the file nor
+/// the usage of flags can be read, warns instead.
 pub(super) async fn refuse_unknown(
     session: &Session,
     redis: &RedisHandle,
@@ -49,7 +49,7 @@ pub(super) async fn refuse_unknown(
     Ok(())
 }
 
-/// Warns of changes that store JSON where a plain value was, and refuses JSON with `--plain`.
+/// Warns of changes that replace a plain value with JSON, and refuses JSON with `--plain`.
 pub(super) fn check_plain(
     session: &Session,
     args: &ChangeArgs,
@@ -91,7 +91,7 @@ pub(super) fn way_back(
     }
 }
 
-/// Prints which flags were changed before one failed.
+/// Prints the flags that were changed before one failed.
 pub(super) fn report_partial(output: &Output, made: &[(Effect, Option<u64>)], left: &[Effect]) {
     let changed: Vec<_> =
         made.iter().filter(|(effect, _)| effect.writes).map(|(effect, _)| effect).collect();

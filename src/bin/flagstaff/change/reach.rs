@@ -39,21 +39,21 @@ pub(super) struct Other {
     pub(super) flag: String,
     /// The changed flags that it needs.
     through: Vec<String>,
-    /// It requires all of them to be on, or to serve a variant.
+    /// True if the flag requires all of them to be on, or to serve a variant.
     requires_all: bool,
     before: Reach,
     after: Reach,
-    /// True if a user for whom it is off may come to be one for whom it is on.
+    /// True if the flag may turn on for a user for whom it is off now.
     is_let_more: bool,
 }
 
 impl Other {
-    /// Returns true if it can be on for no user any more.
+    /// Returns true if the change turns the flag off for all users.
     pub(super) fn is_switched_off(&self) -> bool {
         self.after == Reach::None && self.before != Reach::None
     }
 
-    /// Returns true if it may be on for more users than now.
+    /// Returns true if the flag may be on for more users than now.
     pub(super) fn is_wider(&self) -> bool {
         self.after > self.before || (self.is_let_more && self.after != Reach::None)
     }
@@ -73,12 +73,12 @@ impl Other {
     }
 }
 
-/// All flags, some of them as they are after a change.
+/// All flags, with the changed ones as they are after the change.
 struct Flags<'a> {
     snapshot: &'a Snapshot,
     changed: BTreeMap<&'a str, Option<&'a Definition>>,
     now: SystemTime,
-    /// The users of each flag. A flag on a cycle has none, and neither has one that is not here.
+    /// The users of each flag. Flags on a cycle and missing flags have none.
     reaches: HashMap<&'a str, Reach>,
 }
 
@@ -86,7 +86,8 @@ struct Flags<'a> {
 #[derive(Clone, Copy)]
 struct Through<'e> {
     effect: &'e Effect,
-    /// More may be on where less is on there: it has to be off, or a condition asks for it.
+    /// True if more users may get the dependent flag when fewer users have this one: this flag has to be off, or a
+    /// condition names it.
     is_mixed: bool,
 }
 
@@ -115,7 +116,7 @@ impl<'a> Flags<'a> {
         Self { snapshot, changed, now, reaches: HashMap::new() }
     }
 
-    /// Finds the users of flags, of which each is behind those that it needs.
+    /// Finds the users of each flag. A flag comes after the flags that it needs.
     fn reaching(mut self, order: &[&'a str]) -> Self {
         for &flag in order {
             let own = self.own_reach(flag);
@@ -143,7 +144,8 @@ impl<'a> Flags<'a> {
         rules.map(|rules| &rules[..]).unwrap_or_default()
     }
 
-    /// Returns the flags that a flag needs by itself, and whether more may be on there where less is on here.
+    /// Returns the flags that a flag needs directly. The boolean is true if more users may get the flag when fewer have
+    /// the needed one.
     fn needs(&self, flag: &str) -> impl Iterator<Item = (&'a str, bool)> + use<'a> {
         let required = self.required(flag).count();
         let needs = self.definition(flag).map(Definition::needs).unwrap_or_default();
@@ -152,7 +154,8 @@ impl<'a> Flags<'a> {
         })
     }
 
-    /// Returns the flags with those that they need, each behind these. Of a cycle, one is before a flag that it needs.
+    /// Returns the flags and all flags that they need, in an order in which each comes after the flags that it needs.
+    /// On a cycle, one flag comes before a flag that it needs.
     fn in_order(&self, flags: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
         let (mut order, mut begun) = (Vec::new(), HashSet::new());
         // Not by recursion: overrides make chains of thousands of flags.
@@ -195,7 +198,7 @@ impl<'a> Flags<'a> {
         }
     }
 
-    /// Returns the reach of a flag by its rules from `first` on, and by what is left behind them.
+    /// Returns the reach of a flag by its rules from `first` on, and by the steps after the rules.
     fn ruled_reach(&self, flag: &str, first: usize) -> Reach {
         let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
         let rest = match state {
@@ -209,7 +212,7 @@ impl<'a> Flags<'a> {
         rules.fold(rest, |rest, rule| self.with_rule(rule, rest))
     }
 
-    /// Returns the reach of a rule and what is behind it, whose reach is `rest`.
+    /// Returns the reach of a rule and the steps after it, which have the reach `rest`.
     fn with_rule(&self, rule: &Rule, rest: Reach) -> Reach {
         match (self.match_of(rule), served(&rule.serve)) {
             (Reach::None, _) => rest,
@@ -245,7 +248,7 @@ impl<'a> Flags<'a> {
             Condition::Unless(unless) => self.unless(unless.condition()),
             Condition::Segment(segment) => self.truth(segment.when()),
             Condition::Flag(required) => self.required_truth(required),
-            // It depends on attributes.
+            // The truth depends on attributes.
             _ => Truth::DEPENDS,
         }
     }
@@ -261,7 +264,7 @@ impl<'a> Flags<'a> {
         }
     }
 
-    /// Returns the truth of a flag being in a state. It is unknown if the flag is in none.
+    /// Returns the truth of a condition on the state of a flag, which is unknown if the flag is in no state.
     fn required_truth(&self, required: &Prerequisite) -> Truth {
         if !self.is_of_a_state(&required.flag) {
             return Truth::NEVER;
@@ -343,9 +346,9 @@ fn served(serve: &Serve) -> Reach {
 /// The effect of a change on a set of users.
 #[derive(Debug, Clone, Copy, Default)]
 struct Turn {
-    /// It may come to be so for a user for whom it is not.
+    /// True if it may become true for a user for whom it is false.
     more: bool,
-    /// It may come not to be so for a user for whom it is.
+    /// True if it may become false for a user for whom it is true.
     fewer: bool,
 }
 
@@ -360,7 +363,7 @@ impl Turn {
         Self { more: self.fewer, fewer: self.more }
     }
 
-    /// Returns true if it stays as it is for each user.
+    /// Returns true if nothing changes for any user.
     fn is_none(self) -> bool {
         !self.more && !self.fewer
     }
@@ -372,7 +375,7 @@ struct Way {
     on: Turn,
     /// Another variant may be served.
     varies: bool,
-    /// It is in a state before the change or after it, not both.
+    /// The flag is in no state either before the change or after it.
     is_new_or_gone: bool,
 }
 
@@ -397,7 +400,7 @@ struct Change<'f, 'a> {
 }
 
 impl<'f, 'a> Change<'f, 'a> {
-    /// Follows a change from the changed flags to those that need them, each behind those that it needs.
+    /// Follows a change from the changed flags to the flags that need them. A flag comes after the flags that it needs.
     fn new(
         before: &'f Flags<'a>,
         after: &'f Flags<'a>,
@@ -425,12 +428,12 @@ impl<'f, 'a> Change<'f, 'a> {
         change
     }
 
-    /// Returns true if a user for whom a flag is off may come to be one for whom it is on.
+    /// Returns true if the flag may turn on for a user for whom it is off now.
     fn lets_more_in(&self, flag: &str) -> bool {
         self.ways.get(flag).is_some_and(|way| way.on.more)
     }
 
-    /// Returns the effect that the flags it needs have on a flag.
+    /// Returns the effect on a flag of the flags that it needs.
     fn of_needed(&self, flag: &'a str) -> Way {
         let required = self.after.required(flag).map(|required| self.required(required).holds);
         let mut way = Way { on: required.fold(Turn::default(), Turn::or), ..Way::default() };
@@ -440,7 +443,7 @@ impl<'f, 'a> Change<'f, 'a> {
             let turn = self.match_of(rule);
             let served = served(&rule.serve);
             let rest = |flags: &Flags<'_>| flags.ruled_reach(flag, index + 1);
-            // Who comes to match is served by the rule, and who does not any more by what is behind it.
+            // Users who match now are served by the rule. Users who no longer match are served by the steps after it.
             way.on.more |= turn.more && served != Reach::None && rest(self.before) != Reach::All;
             way.on.more |= turn.fewer && served != Reach::All && rest(self.after) != Reach::None;
             way.on.fewer |= turn.more && served != Reach::All && rest(self.before) != Reach::None;
@@ -520,7 +523,7 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
             let is_changed = after.changed.contains_key(name);
             let is_let_more = !is_changed && change.lets_more_in(name);
             let (before, after_reach) = (before.reach(name), after.reach(name));
-            // The effect on the changed flag itself is printed elsewhere, and that it is switched off.
+            // The effect on the changed flag itself is printed elsewhere.
             let is_news = match is_changed {
                 true => {
                     after_reach == Reach::None

@@ -17,12 +17,12 @@ use crate::{failure::Failure, place::Once};
 /// Flags that can be changed without harm.
 pub(crate) struct Rehearsal {
     pub(crate) name: String,
-    /// All sources. What can be written to is a [`Memory`].
+    /// All sources. The writable one is a [`Memory`].
     pub(crate) flags: Flags,
     /// The entry of the store before the change.
     pub(super) before: Option<SourceEntry>,
     store: Memory,
-    /// The entry that the store has when it changes by itself; `None` if none.
+    /// The entry of the store after its end; `None` if the store has none then.
     next: RefCell<Option<Entry>>,
     /// The entries of the sources below the store, the strongest first.
     below: Vec<(SourceKind, Entry)>,
@@ -52,7 +52,7 @@ impl Rehearsal {
         Ok(Self { name: name.to_owned(), flags, before, store, next, below })
     }
 
-    /// Lets the store have this entry for the flag, or none, and `next` when that changes by itself.
+    /// Stores an entry for the flag, or none. After the end of that entry, the store has `next`.
     pub(crate) fn put(&self, entry: Option<Entry>, next: Option<Entry>) {
         self.next.replace(next);
         match entry {
@@ -61,12 +61,12 @@ impl Rehearsal {
         }
     }
 
-    /// Returns true if the store has an entry for the flag when it has changed by itself.
+    /// Returns true if the store has an entry for the flag after the end of the present one.
     pub(super) fn comes_back(&self) -> bool {
         self.next.borrow().is_some()
     }
 
-    /// Returns the flag at the instant at which the store changes by itself.
+    /// Returns the flag after the end of its entry in the store.
     pub(super) fn then(&self, at: SystemTime) -> Side {
         let Some(next) = self.next.borrow().clone() else { return self.below(at) };
         let entries = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
@@ -95,8 +95,8 @@ impl Rehearsal {
     }
 }
 
-/// Returns the entry of an override whose switch ends: its settings without what the switch does. A step of a rollout,
-/// which leaves a switch alone, comes to the same.
+/// Returns the entry of an override after its switch has ended: the settings without those of the switch. The result is
+/// the same after a step of a rollout, which does not change the switch.
 fn next(name: &str, held: &SourceEntry, now: SystemTime) -> Option<Entry> {
     let by = held.provenance.as_ref()?;
     by.forced_until.filter(|&until| by.changes_at(now) == Some(until))?;

@@ -58,8 +58,7 @@ pub(super) async fn rehearse(
     })
 }
 
-/// Returns an entry in one form: an entry that forces the flag becomes the settings that amount to
-/// it.
+/// Returns an entry in one form: a forced value becomes the settings with the same effect.
 fn meant(entry: &Entry) -> Entry {
     match entry {
         Entry::Forced(on) => Definition::forced(*on).into(),

@@ -11,7 +11,7 @@ use crate::{
     session::Session,
 };
 
-/// Prints the flags of the file as they are then.
+/// Prints the flags of the file after the change.
 pub(super) fn report_file(
     Session { place, output }: &Session,
     effects: &[Effect],

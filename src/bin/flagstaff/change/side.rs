@@ -15,7 +15,7 @@ pub(super) struct Side {
     pub(super) state: FlagState,
     pub(super) definition: Map<String, Value>,
     pub(super) rollout: Option<Progress>,
-    /// The definition that all sources together make.
+    /// The definition merged from all sources.
     pub(super) merged: Option<Definition>,
 }
 

@@ -9,13 +9,13 @@ use flagstaff::{
 
 use super::rehearsal::Rehearsal;
 
-/// The meaning of a stored value; empty if there is none, or if it has ended by itself.
+/// The meaning of a stored value; empty if nothing is stored, or if the value has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     entry: Option<Entry>,
-    /// The instant at which it changes by itself.
+    /// The end of the entry.
     pub(crate) end: Option<SystemTime>,
-    /// The entry that it has then.
+    /// The entry after that end.
     next: Option<Entry>,
 }
 
@@ -39,7 +39,7 @@ impl Stored {
         self.entry.is_none()
     }
 
-    /// Stores it in a rehearsal.
+    /// Stores the entry in a rehearsal.
     pub(crate) fn put(&self, rehearsal: &Rehearsal) {
         rehearsal.put(self.entry.clone(), self.next.clone());
     }

@@ -17,14 +17,14 @@ use crate::{
     time,
 };
 
-/// The answer of the instances when the waiting is over.
+/// The confirmations of the instances when the waiting is over.
 #[derive(Debug)]
 pub(super) struct Waited {
     seen: Confirmation,
 }
 
 impl Waited {
-    /// Waits until every instance has a change. Prints which have it, and which may not.
+    /// Waits until every instance has a change. Prints the instances that have the change, and those that may lack it.
     pub(super) async fn for_all(
         redis: &RedisHandle,
         revision: u64,
@@ -66,7 +66,7 @@ impl Waited {
         Ok(Self { seen })
     }
 
-    /// Success takes all instances, and at least one.
+    /// The change is confirmed only if there is an instance, and if all of them have the change.
     pub(super) fn code(&self) -> ExitCode {
         if self.seen.is_complete() { ExitCode::Done } else { ExitCode::No }
     }
@@ -81,7 +81,7 @@ pub(crate) fn store(redis: &RedisHandle) -> String {
     format!("`{}` in Redis at `{}`", clean(&places::shown(redis.key())), clean(&redis.address()))
 }
 
-/// Returns the instances, and for how long each has been silent that is.
+/// Returns the names of the instances. A silent instance has the time since its last announcement.
 fn names(instances: &[Instance]) -> String {
     let name = |instance: &Instance| match instance.is_silent() {
         true => format!("{} (silent for {})", clean(&instance.name), time::long(instance.age)),

@@ -1,4 +1,4 @@
-//! The check if a flag may be on for more users than before.
+//! A check for changes that may turn a flag on for more users.
 
 use flagstaff::{
     Percentage,
@@ -27,7 +27,7 @@ pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
         _ => return true,
     };
     let more = |field| !is_within(value_of(then, field), value_of(now, field));
-    // What decides about users one by one cannot be compared as more and less.
+    // Settings that decide about single users cannot be compared as more or less.
     let differs = |field| value_of(then, field) != value_of(now, field);
     is_larger
         || with_effect(Effect::Allows).any(more)

@@ -113,7 +113,7 @@ impl Create {
         if has(Effect::Share) {
             return Ok(definition);
         }
-        // Without a percentage, all users whom no list and no rule names would be in, too.
+        // Without a percentage, the flag would also be on for all users whom no list and no rule names.
         let names_users = has(Effect::Allows) || settings.contains_key(Field::Rules.as_str());
         Ok(match names_users {
             true => definition.percentage(Percentage::ZERO),
@@ -121,7 +121,7 @@ impl Create {
         })
     }
 
-    /// Refuses the name of a flag that the environment or the store has: they would decide about the new one.
+    /// Refuses the name of a flag that the environment or the store has, since these would decide about the new flag.
     async fn refuse_what_other_sources_have(&self, session: &Session) -> Result<(), Failure> {
         let Session { place, output } = session;
         let over = match place.flags_over_the_file(output).await {
@@ -143,7 +143,7 @@ impl Create {
             )))
     }
 
-    /// Prints how code asks for the flag.
+    /// Prints the Rust code that evaluates the flag.
     fn hint_at_use(&self, session: &Session, definition: &Definition) {
         let name = Untrusted::new(&self.name).rust();
         let has_variants = definition.rare().variants.value().is_some();

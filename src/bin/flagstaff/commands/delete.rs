@@ -144,7 +144,7 @@ impl Delete {
         Ok(ExitCode::Done)
     }
 
-    /// Refuses `--environment`: all of the flag would go, also what other environments have of it.
+    /// Refuses `--environment`, since the flag is deleted from all environments.
     fn refuse_one_environment(&self, place: &Place) -> Result<(), Failure> {
         let [environment] = &*place.environment else { return Ok(()) };
         Err(Failure::usage(
@@ -157,7 +157,7 @@ impl Delete {
         )))
     }
 
-    /// Refuses to delete what is needed, and lists what needs it.
+    /// Refuses to delete a flag that is needed, and lists the places that need it.
     fn refuse_needed(&self, session: &Session, needs: &Needs) -> Result<(), Failure> {
         let code: Vec<_> = needs.places.iter().filter(|place| place.is_code()).collect();
         let (mut by, mut rows, mut hints) = (Vec::new(), Vec::new(), Vec::new());
@@ -204,7 +204,7 @@ impl Delete {
         }))
     }
 
-    /// Takes the override away. The file is written by then.
+    /// Removes the override, after the file was written.
     async fn take_override(
         &self,
         session: &Session,
@@ -232,7 +232,7 @@ impl Delete {
     }
 }
 
-/// Returns the flags that need a flag: those of the files, and those whose override asks for it.
+/// Returns the flags that need a flag, by the files or by their overrides.
 fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
     let needing = files.0.iter().flat_map(|opened| opened.document.needing(flag));
     let mut needing: Vec<_> = needing.collect::<BTreeSet<_>>().into_iter().collect();
@@ -282,7 +282,7 @@ fn needed_by(
     }
 }
 
-/// Returns the way to have the flag again.
+/// Returns a hint about how to restore the flag.
 fn way_back(file: &TextFile, flag: &str) -> String {
     let path = file.path();
     let word = text::words([&*path.to_string_lossy()]);

@@ -61,7 +61,7 @@ struct Flag {
     what: &'static str,
     /// The author, the time, the reason, and the end.
     by: Provenance,
-    /// The time by the clock that dates these.
+    /// The time by the clock of the store, which dates these.
     now: SystemTime,
     json: Value,
     differences: Vec<Difference>,
@@ -192,7 +192,7 @@ impl Flag {
         format!("{}{details}\n{}", clean(&self.name), difference::text(&self.differences))
     }
 
-    /// Returns a row for each setting that differs, and one for a flag without any.
+    /// Returns a row for each setting that differs. A flag without such a setting has one row.
     fn rows(&self) -> Vec<Vec<String>> {
         let json = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
         let settings = self.differences.iter();
@@ -219,7 +219,7 @@ impl Flag {
 
 /// Returns the overrides, and the exit code if some cannot be read.
 async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>), Failure> {
-    // Without a store there is nothing to compare.
+    // Without a store there are no overrides to compare.
     session.place.needed_redis()?;
     session.place.refuse_without_file()?;
     let flags = session.place.flags(&session.output).await?;
@@ -344,7 +344,7 @@ fn between_environments(
     let (before, after) = (read(before)?, read(after)?);
     let names: BTreeSet<_> = before.flags().keys().chain(after.flags().keys()).collect();
     let compared = names.into_iter().filter_map(|name| {
-        // A setting that one removes and the other lacks does not count.
+        // A setting that one side removes and the other side lacks is not a difference.
         let object = |file: &FlagsFile| {
             let mut object = file.flags().get(name).map(|flag| to_json(flag)).unwrap_or_default();
             object.retain(|_, value| !value.is_null());
@@ -372,7 +372,7 @@ fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
     compared.collect()
 }
 
-/// A file that can be compared: all of it counts, or it would differ for no reason.
+/// Returns a file if all of its flags are valid. A rejected flag would look like a difference.
 fn whole(file: FlagsFile, name: &str, output: &Output) -> Result<FlagsFile, Failure> {
     match place::has_errors(&file) {
         false => Ok(file),

@@ -115,7 +115,7 @@ impl Distribution {
         output.listing(Listing { name: "outcomes", columns, rows, empty: "" })
     }
 
-    /// Prints what the numbers mean. Returns true if a draw differs by more than chance explains.
+    /// Prints the interpretation of the numbers. Returns true if a draw differs by more than chance explains.
     fn report(&self, tally: &Tally, output: &Output) -> bool {
         let mut beyond = false;
         let draws = tally.draws.len();

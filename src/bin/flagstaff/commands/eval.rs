@@ -89,7 +89,7 @@ impl Eval {
         Ok(unknown.unwrap_or(code))
     }
 
-    /// The flags that are meant, each once.
+    /// Returns the chosen flags, each once.
     fn select(&self, snapshot: &Snapshot, session: &Session) -> Result<Selected, Failure> {
         let are_names = self.flags.iter().all(|text| Pattern::parse(text).is_none());
         if !self.flags.is_empty() && are_names {
@@ -97,7 +97,7 @@ impl Eval {
         }
         let anonymous = Context::anonymous();
         let known = snapshot.all(&anonymous).map(|(name, _)| name.to_owned());
-        // Rejected flags are not among those that have answers.
+        // The snapshot does not list rejected flags.
         let all: BTreeSet<_> = known.chain(session.place.rejected()).collect();
         if self.flags.is_empty() {
             return Ok(Selected { names: all.into_iter().collect(), code: ExitCode::Done });
@@ -127,11 +127,11 @@ impl Eval {
 /// Flags to evaluate.
 struct Selected {
     names: Vec<String>,
-    /// The code to end with, unless an answer has another one.
+    /// The exit code, unless an answer has another one.
     code: ExitCode,
 }
 
-/// Evaluates by the type of the default, as code does; without a default, by the type of the flag.
+/// Evaluates as the type of the default, as code does. Without a default, evaluates as the type of the flag.
 fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
     match default {
         Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),
@@ -237,7 +237,7 @@ fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failur
         }
         let mut answer = match Question::parse(&line) {
             Ok(Question { flag, context, default }) => {
-                // Once: where one line has it, all of them do.
+                // Warn once: if one line has this mistake, all lines have it.
                 if let Some(name) = context::boxed(&context).filter(|_| !is_noted) {
                     output.warning(format!("line {number}: {}", context::boxed_warning(name)));
                     is_noted = true;
@@ -274,7 +274,7 @@ struct Question {
 }
 
 impl Question {
-    /// With OpenFeature's code for what is wrong.
+    /// Parses a line. An error has OpenFeature's error code and a sentence.
     fn parse(line: &[u8]) -> Result<Self, (&'static str, String)> {
         let parse_error = |problem: String| ("PARSE_ERROR", problem);
         let line = str::from_utf8(line).map_err(|error| {

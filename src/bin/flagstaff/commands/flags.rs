@@ -44,7 +44,7 @@ impl Flags {
     }
 }
 
-/// Prints the lines that `tempest flags list` prints. Without the store there is no list, as there.
+/// Prints the lines that `tempest flags list` prints. Fails without the store, as that command does.
 async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     if session.output.is_json() {

@@ -71,7 +71,7 @@ impl Fmt {
                 texts.push((file, formatted));
             }
         }
-        // One that cannot be formatted is found before a person is asked about another.
+        // Find files that cannot be formatted before a person is asked about another file.
         if !self.check {
             texts.iter().try_for_each(|(file, _)| self.guard.ask_for(session, file.path()))?;
             texts.iter().try_for_each(|(file, text)| file.replace(text))?;
@@ -112,7 +112,7 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     let refuse = |problem: &str, line: usize| {
         Failure::usage(format!("cannot format `{name}`: {problem} in line {line}"))
     };
-    // Before taplo, whose parser follows any depth until the stack ends.
+    // Before taplo, whose parser recurses to any depth until the stack overflows.
     let mut problems = before.diagnostics().iter();
     let error = problems.find(|it| matches!(it.code, Code::SyntaxError | Code::TooDeep));
     if let Some(error) = error {

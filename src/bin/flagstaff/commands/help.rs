@@ -25,7 +25,7 @@ impl Help {
                 .find_subcommand(name)
                 .ok_or_else(|| unknown(name, &words::meant(name, command)))?;
         }
-        // What `--help` prints, to the letter.
+        // Exactly the output of `--help`.
         let arguments = ["flagstaff"].into_iter().chain(self.path.iter().map(String::as_str));
         let help = all.clone().try_get_matches_from(arguments.chain(["--help"]));
         let text = help.err().map(|help| help.render().ansi().to_string()).unwrap_or_default();

@@ -52,7 +52,7 @@ impl History {
     }
 }
 
-/// People read how long ago it was.
+/// Returns the row of a change. With `now`, the time is relative, for people.
 fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
     let when = change.at.map(|at| match now {
         Some(now) => time::relative(at, now),

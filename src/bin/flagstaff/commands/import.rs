@@ -97,7 +97,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     if unreadable.kind() != io::ErrorKind::InvalidData {
         return Err(reading::unreadable(path, &unreadable));
     }
-    // It is a file, and no UTF-8.
+    // The file was read, and is not UTF-8.
     let bytes = fs::read(path).map_err(|error| reading::unreadable(path, &error))?;
     let units = |of: fn([u8; 2]) -> u16| {
         let pairs = bytes.chunks_exact(2).skip(1);

@@ -17,7 +17,7 @@ use crate::{
     time,
 };
 
-/// A file to begin with. TODAY and LATER are days.
+/// The example file. TODAY and LATER stand for dates.
 const STARTER: &str = include_str!("init.toml");
 
 /// The number of days until the flag of the example should be removed.
@@ -44,7 +44,7 @@ impl Init {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let path = session.place.named().unwrap_or_else(|| PathBuf::from("flags.toml"));
         file::refuse_what_is_there(&path)?;
-        // Always asked: `GuardArgs::ask_for` asks about files that are there.
+        // Always ask: `GuardArgs::ask_for` asks only about files that exist.
         let leave = guard::ask(
             &session.place,
             Target::File(&path),

@@ -41,7 +41,7 @@ pub(crate) struct Instances {
     guard: GuardArgs,
 }
 
-/// Returns a state in one word.
+/// Returns the state of an instance in one word.
 pub(super) fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
     match () {
         () if instance.is_silent() => "silent",
@@ -87,7 +87,7 @@ async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<Ex
 async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failure> {
     let output = &session.output;
     let fleet = redis.fleet().await?;
-    // A store that cannot be read as a whole has instances all the same.
+    // The instances can be read even if the overrides cannot.
     let (latest, unknown) = match session.place.changes(None, 50, output).await {
         Ok(log) => (log.list.into_iter().find_map(|change| change.revision), None),
         Err(failure) => (None, Some(failure)),

@@ -35,7 +35,7 @@ impl IsOn {
             session.output.warning(format!("no source has a flag `{}`", clean(&self.flag)));
             similar::hint(&snapshot, &self.flag, &session.output);
         }
-        // A forced value decides alone. Settings in the store, or nothing there, leave it to the file.
+        // Only a forced value in the store decides without the file.
         let strongest = flags.sources_of(&self.flag).into_iter().next();
         if strongest.is_none_or(|held| held.entry.forces().is_none()) {
             session.place.refuse_without_file()?;

@@ -106,7 +106,8 @@ impl List {
         Ok(unreadable::report_all(&flags, output).unwrap_or(code))
     }
 
-    /// Prints the flags of the file for which all terms hold in an environment, with their states in all of them.
+    /// Prints the flags of the file for which all terms hold in some environment, with their states in all
+    /// environments.
     fn print_environments(
         session: &Session,
         query: &[Term],
@@ -350,7 +351,7 @@ impl Column {
     }
 }
 
-/// A flag in one environment, or outside of all.
+/// A flag in one environment, or in `[flags]` alone.
 enum State<'f> {
     Of(FlagState, &'f Definition),
     Rejected,

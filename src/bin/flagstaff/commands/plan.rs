@@ -92,7 +92,7 @@ impl Plan {
         if place::has_errors(&after) {
             return Err(reading::mistakes(&self.after, after.diagnostics(), &session.output));
         }
-        // As in a service that runs: a flag whose tests fail keeps what it had.
+        // As in a running service, a flag whose tests fail keeps its former definition.
         let after = after.tested(before.flags(), at);
         if place::has_errors(&after) {
             place::warn_of_left_out(&self.after, &after, &session.output);
@@ -111,7 +111,7 @@ impl Plan {
 }
 
 impl PlanArgs {
-    /// Tries a change on all users, and prints its effects.
+    /// Evaluates all users before and after a change, and prints the effects.
     pub(crate) async fn run(
         self,
         title: String,

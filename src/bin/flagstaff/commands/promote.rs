@@ -129,7 +129,7 @@ impl Promote {
         Ok(ExitCode::Done)
     }
 
-    /// Takes overrides away that are in the file of all instances.
+    /// Removes overrides that are in the file of all instances.
     async fn finish(self, session: &Session) -> Result<ExitCode, Failure> {
         let redis = session.place.redis_to_change()?;
         session.place.needed_path()?;
@@ -181,8 +181,7 @@ impl Promote {
         Ok(overrides)
     }
 
-    /// Warns of overrides that would end by themselves, which nothing in the file does. Returns their
-    /// flags.
+    /// Warns of overrides with an end, since settings of the file have no end. Returns their flags.
     fn warn_of_ends(session: &Session, overrides: &[Override]) -> Vec<String> {
         let mut ending = Vec::new();
         for Override { flag, end, .. } in overrides {
@@ -197,7 +196,7 @@ impl Promote {
     }
 }
 
-/// Refuses to take overrides away that the file does not have: promoting one again must change nothing.
+/// Refuses to remove overrides that differ from the file: promoting an override again must change nothing.
 fn refuse_unpromoted(session: &Session, overrides: &[Override]) -> Result<(), Failure> {
     let file = TextFile::read(&session.place.needed_path()?)?;
     let mut document = file::document(session, &file)?;
@@ -216,7 +215,7 @@ fn refuse_unpromoted(session: &Session, overrides: &[Override]) -> Result<(), Fa
     Ok(())
 }
 
-/// Refuses to take overrides away while an instance would have something else without them.
+/// Refuses to remove overrides while the removal would change a flag in an instance.
 async fn refuse_other_definitions(
     session: &Session,
     redis: &RedisHandle,

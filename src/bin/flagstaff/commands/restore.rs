@@ -40,12 +40,12 @@ pub(crate) struct Restore {
     change: ChangeArgs,
 }
 
-/// The value that comes back.
+/// The value to restore.
 struct Restoring<'a> {
     redis: &'a RedisHandle,
     args: &'a ChangeArgs,
     stored: Option<String>,
-    /// The value that is stored now, in whose place alone the other comes back.
+    /// The value that is stored now. Only this value is replaced.
     current: Option<String>,
     logged: Stored,
 }
@@ -94,7 +94,7 @@ impl Act for Restoring<'_> {
         Ok(())
     }
 
-    /// It is made only if the value is stored that was when it was rehearsed.
+    /// Restores the value, if the store still has the value of the rehearsal.
     async fn make(
         &self,
         leave: &Leave,
@@ -102,14 +102,14 @@ impl Act for Restoring<'_> {
         name: &str,
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
-        // An override that has ended is as good as none.
+        // An override that has ended is not restored.
         let stored = self.stored.as_deref().filter(|_| !self.logged.is_empty());
         let (author, reason) = (self.args.author(), leave.reason.as_deref());
         let (redis, current) = (self.redis, self.current.as_deref());
         Ok(redis.store(name, current, stored, author.as_deref(), reason).await?.revision)
     }
 
-    /// The store has it, and the flags learn of it a moment later.
+    /// Returns `false`, since the flags follow the store a moment later.
     fn is_in_force(&self) -> bool {
         false
     }

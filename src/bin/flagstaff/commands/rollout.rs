@@ -248,7 +248,7 @@ impl Stepping<'_> {
         }
     }
 
-    /// Writes the result of the step into the file, which then has the state of the rollout.
+    /// Writes the state of the rollout after the step into the file.
     async fn make_in_the_file(
         &self,
         flag: &String,
@@ -281,12 +281,12 @@ impl Stepping<'_> {
 
 impl Act for Stepping<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        // A source in memory has no revisions, so there is none to compare with.
+        // A source in memory has other revisions than the store, so none is compared.
         let reason = self.args.reason.as_deref();
         self.step(&rehearsal.flags, &rehearsal.name, None, reason).await.map(drop)
     }
 
-    /// It is made only if the entry is the one that the step was worked out from.
+    /// Makes the step, if the entry is still the one from which the step was computed.
     async fn make(
         &self,
         leave: &Leave,
@@ -297,7 +297,7 @@ impl Act for Stepping<'_> {
         self.step(flags, name, self.if_rev, leave.reason.as_deref()).await
     }
 
-    /// A step is a patch, and the rest of the override stays, its end too.
+    /// Returns the end unchanged: a step is a patch, and the rest of the override stays.
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime> {
         now
     }
@@ -313,7 +313,7 @@ struct Hiding {
 }
 
 impl Hiding {
-    /// `now` is the time by which the source ends what it has.
+    /// Describes an entry. `now` is the time of the clock by which the entry ends.
     fn of(held: &SourceEntry, now: SystemTime) -> Self {
         let entry = match &held.entry {
             Entry::Definition(definition) if definition.enabled.value() == Some(&false) => {
@@ -347,7 +347,7 @@ fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
     author.into_iter().chain(reason.map(|reason| clean(reason).into_owned())).collect()
 }
 
-/// Returns the strongest source that keeps a rollout of the sources below it from deciding, and those below it.
+/// Returns the strongest source that hides the rollout of weaker sources, and those weaker sources.
 fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
     let has_stages = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => definition
@@ -472,7 +472,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Hiding>) -> Vec<Strin
     ]
 }
 
-/// Returns the source that switches the flag off, whatever its rollout is at.
+/// Returns the source that switches the flag off, in whatever stage its rollout is.
 fn switched_off(
     info: Option<FlagInfo<'_>>,
     sources: &[SourceEntry],

@@ -78,13 +78,13 @@ struct SourceRow {
 }
 
 impl SourceRow {
-    /// Returns a plain on or off has its author in the log only.
+    /// Adds the author and the reason from the log, since a plain on or off has them only there.
     async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
         let mut held = Self { entry, revision: None };
         if held.entry.source.kind != SourceKind::Redis {
             return held;
         }
-        // A user who may not read the log gets the page without it.
+        // Without the right to read the log, the page lacks them.
         let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             held.revision = revision;
@@ -96,7 +96,7 @@ impl SourceRow {
         held
     }
 
-    /// `by ana, 3 minutes ago: incident 42`
+    /// Formats the author, the time and the reason: `by ana, 3 minutes ago: incident 42`.
     fn text(&self, now: SystemTime) -> String {
         let problem = self.entry.problem.as_deref().map(clean);
         match (problem, self.signature(now)) {
@@ -152,7 +152,7 @@ impl Shown<'_> {
         to_json(self.info.definition())
     }
 
-    /// Returns those settings that are set, with their sources.
+    /// Returns the settings among `fields` that are set, with their sources.
     fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, String)> {
         let definition = self.definition();
         let set = fields.filter_map(|field| {
@@ -209,7 +209,7 @@ impl Shown<'_> {
         format!("{text}  {}\n", self.otherwise())
     }
 
-    /// Returns what is left for those whom no step decides about.
+    /// Describes the answer for users about whom no earlier step decides.
     fn otherwise(&self) -> String {
         let definition = self.info.definition();
         let served = match definition.off_variant() {
@@ -298,12 +298,12 @@ pub(super) fn facts_of(facts: &Metadata) -> String {
     facts.collect::<Vec<_>>().join(", ")
 }
 
-/// Returns a date at the start of a day is that day.
+/// Returns a setting for people: a date at the start of a day is only that day.
 fn day(text: &str) -> String {
     text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned()
 }
 
-/// Indented columns.
+/// Formats indented columns.
 fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
     table::aligned(&rows.collect::<Vec<_>>(), "  ", table::room())
 }

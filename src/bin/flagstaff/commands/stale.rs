@@ -59,7 +59,7 @@ pub(crate) struct Stale {
     unchanged: Duration,
 }
 
-/// One flag, and what was found about it.
+/// One flag, and the findings about it.
 struct Flag {
     key: String,
     owner: Option<String>,
@@ -132,7 +132,7 @@ impl Stale {
         Ok(unreadable.unwrap_or(code))
     }
 
-    /// Returns all flags, with what is found about each without its code.
+    /// Returns all flags, with the findings that need no search of the code.
     async fn flags(
         &self,
         flags: &Flags,
@@ -145,10 +145,10 @@ impl Stale {
         let mut all = Vec::new();
         for (key, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(key) else { continue };
-            // A rollout or window that is still to change, or has not been started, is not finished.
+            // A flag can still change if its rollout or window has a boundary ahead, or if its rollout was not started.
             let is_to_come = info.next_boundary().is_some() || is_unstarted(info.definition(), now);
             let fixed = Fixed::of(info.definition(), now).filter(|_| !is_to_come);
-            // The code is the same in all environments, so what is kept there has to hold in each.
+            // All environments run the same code, so the flag must have the same answer in each of them.
             let fixed = fixed.filter(|fixed| {
                 let to_come =
                     |flag: &Definition| is_unstarted(flag, now) || changes_by_itself(flag, now);
@@ -165,7 +165,7 @@ impl Stale {
             all.iter().filter_map(|(key, _, fixed)| Some((key.clone(), fixed.clone()?))).collect();
         let commits = file.and_then(|file| Some(History::of(file)?.since(&fixed, now)));
         let commit = |key: &str| {
-            // What is in no commit yet is new.
+            // A definition that is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
         };
         let needed: BTreeSet<String> = all
@@ -255,7 +255,7 @@ impl Flag {
         )
     }
 
-    /// `commit` is the last that changed how often code names it.
+    /// Returns the row of a flag that no code names. `commit` is the last one that changed the number of its mentions.
     fn unreferenced(&self, commit: Option<&Commit>) -> Row {
         let (day, source) = (commit.map(|commit| &*commit.day), commit.map(|_| Source::Git));
         let mut row = self.row("unreferenced", day, source, None);

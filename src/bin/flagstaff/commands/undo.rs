@@ -46,9 +46,9 @@ pub(crate) struct Undo {
 struct Undoing<'a> {
     revision: u64,
     args: &'a ChangeArgs,
-    /// The value that comes back.
+    /// The value to restore.
     logged: Stored,
-    /// The flag that has it then.
+    /// The flag that has this value afterwards.
     name: String,
     is_made: Cell<bool>,
 }
@@ -119,7 +119,7 @@ struct Renamed {
 }
 
 impl Renamed {
-    /// Refuses to move what is no longer stored as the rename left it.
+    /// Refuses to undo a rename if one of the values has changed since.
     async fn refuse_changed(&self, redis: &RedisHandle) -> Result<(), Failure> {
         let clear = Write::new(Operation::Clear);
         let new = redis.rehearse(&self.new, &clear).await?.before;
@@ -139,7 +139,7 @@ impl Renamed {
     }
 }
 
-/// Returns the rename that a change is one half of: its other half is the change before or after it.
+/// Returns the rename to which a change belongs. A rename is two changes in a row.
 async fn renamed(redis: &RedisHandle, undone: &LogEntry) -> Result<Option<Renamed>, Failure> {
     let revision = undone.revision.unwrap_or_default();
     let other = match (&undone.renamed_from, &undone.renamed_to) {
@@ -171,7 +171,7 @@ impl Act for Undoing<'_> {
         Ok(())
     }
 
-    /// It is made only if the flag was not changed since, so what was shown still holds.
+    /// Undoes the change, if the flag was not changed since. So the shown effect still holds.
     async fn make(
         &self,
         leave: &Leave,

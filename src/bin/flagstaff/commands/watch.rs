@@ -139,7 +139,7 @@ impl Watch {
     }
 }
 
-/// The authors and reasons of changes, by the log of the store.
+/// The authors and reasons of changes, from the log of the store.
 struct Log {
     /// The latest revision at the beginning.
     start: Option<u64>,
@@ -171,14 +171,14 @@ impl Log {
     }
 }
 
-/// A change, and who made it if that is known.
+/// A change, with its author if that is known.
 struct Line<'a> {
     change: &'a Change,
     by: Option<LogEntry>,
 }
 
 impl Line<'_> {
-    /// `beta: off -> on (ana, "launch day", revision 7)`
+    /// Formats a change: `beta: off -> on (ana, "launch day", revision 7)`.
     fn text(&self) -> String {
         let change = clean(&self.change.to_string()).into_owned();
         let Some(LogEntry { author, reason, revision, .. }) = &self.by else { return change };

@@ -106,7 +106,7 @@ fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
     let mut flag = Flag::default();
     for name in PLAIN {
         match object.get(name) {
-            // A null would count as a missing setting here, and a flag without settings is on for all users.
+            // Here a null would count as a missing setting, and a flag without settings is on for all users.
             Some(Value::Null) => return Err(format!("its `{name}` is null")),
             Some(value) => drop(flag.settings.insert(name.to_owned(), value.clone())),
             None => {}
@@ -129,7 +129,7 @@ fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
     Ok(flag)
 }
 
-/// Returns the stages, and where they stand. There, `advance` of a job moves a rollout on; here the clock would.
+/// Returns the rollout with its progress. In the other system, a job advances rollouts; here the clock would.
 fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<(), String> {
     let given = |name: &str| object.get(name).filter(|value| !value.is_null());
     let list = match given("rollout_stages") {

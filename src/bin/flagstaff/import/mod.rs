@@ -24,7 +24,7 @@ pub(crate) use self::{
 /// Imported flags, and notes on what differs in flags.toml.
 #[derive(Debug, Default)]
 pub(crate) struct Imported {
-    /// In the order in which they came.
+    /// The flags in the order of the input.
     pub(crate) flags: Vec<(String, Definition)>,
     pub(crate) notes: Vec<Note>,
     /// The number of flags that could not be imported at all.
@@ -34,7 +34,7 @@ pub(crate) struct Imported {
 /// A difference between a flag and its import.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// The flag that it is about, if it is not about all.
+    /// The flag; `None` for a note about all flags.
     pub(crate) flag: Option<String>,
     pub(crate) text: String,
 }

@@ -14,7 +14,7 @@ pub(super) fn rows(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     }
 }
 
-/// Returns one object per line.
+/// Parses one object per line.
 fn lines(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let row = |(index, line): (usize, &str)| {

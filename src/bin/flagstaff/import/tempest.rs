@@ -35,7 +35,7 @@ pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -
                 }
                 imported.force(&key, on);
             }
-            // On its own, a patch of a few settings would be a flag that is on for all users.
+            // Without the file below it, a patch of a few settings would be a flag that is on for all users.
             _ => imported.leave_out(
                 &key,
                 &format!(

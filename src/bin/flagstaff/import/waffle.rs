@@ -34,7 +34,7 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
         };
         let kind = match Kind::of(model, fields) {
             Some(kind) => kind,
-            // These rows are there for the names of users and groups.
+            // These rows only give the names of users and groups.
             None if ["auth.user", "auth.group"].contains(&&*model.to_lowercase()) => continue,
             None => {
                 others.insert(model);
@@ -158,7 +158,7 @@ fn described(fields: &Map<String, Value>, others: &[&str]) -> Result<Map<String,
     Ok(settings)
 }
 
-/// Returns a field that may be missing or null, and otherwise is what `read` takes.
+/// Reads an optional field, which may be null.
 fn field<'f, T>(
     fields: &'f Map<String, Value>,
     name: &str,
@@ -176,7 +176,7 @@ fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str
     field(fields, name, Value::as_str)
 }
 
-/// Returns a field that is true or false. It may be missing, and cannot be null.
+/// Reads a boolean field, which may be missing but not null.
 fn is(fields: &Map<String, Value>, name: &str, unless_said: bool) -> Result<bool, String> {
     match fields.get(name) {
         None => Ok(unless_said),
@@ -301,7 +301,7 @@ fn switch(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     Ok(settings)
 }
 
-/// Returns a share of all questions. Here it is a share of the requests.
+/// Converts a sample, which is on for a share of all evaluations. Here it is on for a share of the requests.
 fn sample(
     key: &str,
     fields: &Map<String, Value>,
@@ -366,7 +366,7 @@ fn names(rows: &[Map<String, Value>]) -> Names {
 }
 
 impl Table {
-    /// Returns a natural key is a list with the name; anything else is the number of a row.
+    /// Returns the name for a reference: a list with a name (a natural key), or else the number of a row.
     fn of(&self, value: &Value) -> Option<String> {
         let natural = value.as_array().and_then(|key| key.first()).and_then(Value::as_str);
         match natural.or(value.as_str()) {

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::written;
 
-/// Returns the system that a file is of, in JSON, YAML or TOML, if it has a shape that only files of that system have.
+/// Returns the system that wrote a file in JSON, YAML or TOML, if only files of that system have its shape.
 pub(crate) fn whose(text: &str) -> Option<&'static str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     // A table of TOML begins as a list of JSON does.
@@ -19,7 +19,7 @@ pub(crate) fn whose(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns the document, or the first of several with a line for each.
+/// Returns the document, or the first of several documents, one per line.
 fn json(text: &str) -> Option<Value> {
     let first_line = || serde_json::from_str(text.lines().next()?).ok();
     serde_json::from_str(text).ok().or_else(first_line)
@@ -69,7 +69,7 @@ fn of_object(object: &Map<String, Value>) -> Option<&'static str> {
     systems.into_iter().find(|(_, is_it)| *is_it).map(|(system, _)| system)
 }
 
-/// Returns the first of several, in a list or in a table; what is neither is one alone.
+/// Returns the first element of a list or a table, or else the value itself.
 fn first(value: &Value) -> Option<&Value> {
     match value {
         Value::Array(list) => list.first(),

@@ -36,10 +36,10 @@ pub(crate) struct Changing {
     /// True if its own definition differs. If false, the definition of a flag that it requires does.
     pub(crate) is_edited: bool,
     pub(super) asks_for_more: bool,
-    /// The rules before and after, by the names that people call them by.
+    /// The names of the rules before and after.
     pub(super) rules: [Vec<String>; 2],
     shares: Option<(Shares, Shares)>,
-    /// Variants that are called the same and have another value.
+    /// Variants with the same name and another value.
     other_values: Vec<String>,
     /// True if users for whom the flag is on without a variant are served another value, or a value for the first time.
     has_other_constant: bool,
@@ -52,9 +52,9 @@ pub(crate) struct Tally {
     pub(crate) on_after: u64,
     pub(crate) newly_on: u64,
     pub(crate) newly_off: u64,
-    /// As on or off as before, with another variant or value.
+    /// The users with the same state, and another variant or value.
     pub(crate) other_value: u64,
-    /// The users above who moved although none of their attributes changed.
+    /// The users among these whose draw has another result, which the new shares do not explain.
     pub(crate) redrawn: u64,
 }
 
@@ -98,7 +98,8 @@ impl Tried {
         }
     }
 
-    /// Returns the rules that decided for no user, neither before nor after. A flag that is off asks none of its rules.
+    /// Returns the rules that decided for no user, neither before nor after. If a flag is off, none of its rules is
+    /// evaluated.
     pub(super) fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
         let sides = || self.0.iter().zip(&flag.rules);
         let decided = sides().flat_map(|(tried, rules)| rules.iter().zip(tried));
@@ -241,7 +242,7 @@ impl Changing {
     }
 }
 
-/// Returns true if groups or attributes make a difference. Settings that are removed or empty ask for none.
+/// Returns true if the flag depends on groups or attributes. Removed and empty settings do not.
 fn asks_for_more(flag: &Definition) -> bool {
     let settings = to_json(flag);
     let is_empty = |value: &Value| {
@@ -261,7 +262,7 @@ fn rules(flag: &Definition) -> Vec<String> {
         .collect()
 }
 
-/// Returns the variants of both whose value is another one.
+/// Returns the variants of both sides with another value.
 fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     let (Some(before), Some(after)) =
         (before.rare().variants.value(), after.rare().variants.value())
@@ -275,7 +276,7 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     differ.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// Returns the flags that differ, those that need them, and everything that these need.
+/// Returns the flags that differ, the flags that need these, and all flags that those need.
 fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut requires: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -293,7 +294,7 @@ fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     keys.into_iter().filter(|key| needed.contains(key)).map(str::to_owned).collect()
 }
 
-/// Returns the keys that the ways lead to, those that they begin at included. Each is looked at once.
+/// Returns the keys that can be reached from some keys, these included. Each key is visited once.
 fn reached<'k>(
     mut open: Vec<&'k str>,
     ways: &BTreeMap<&'k str, Vec<&'k str>>,

@@ -1,4 +1,4 @@
-//! Asking all users of a source, and counting the answers.
+//! Evaluations for all users of a source, and counts of the answers.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -33,11 +33,11 @@ pub(crate) trait Counting: Sync {
 /// The result of counting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// In the order of the flags of the change.
+    /// The counts, in the order of the flags of the change.
     pub(crate) tallies: Vec<Tally>,
     pub(crate) tried: Vec<Tried>,
     pub(crate) users: u64,
-    /// Those without a targeting key.
+    /// The number of users without a targeting key.
     pub(crate) anonymous: u64,
     /// The key in one of the contexts that seems to hold all attributes.
     pub(crate) boxed: Option<&'static str>,

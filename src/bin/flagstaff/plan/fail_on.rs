@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use super::change::Tally;
 
-/// A bound on the users of one flag: more than that is a failure.
+/// A bound on the number of affected users of one flag. More users are a failure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FailOn {
     what: What,

@@ -1,4 +1,4 @@
-//! Made-up users: with the users, groups and attributes that the compared flags ask for.
+//! Made-up users, with the targeting keys, groups and attributes that the compared flags name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,23 +12,23 @@ use flagstaff::{
 
 use crate::time;
 
-/// The most users of lists among the made-up ones.
+/// The maximum number of users who are taken from lists.
 const LISTED: usize = 1_000;
 
-/// The most attributes of a user beyond those of the rule that is tried. A context with the attributes of
-/// thousands of flags takes longer to make than to evaluate.
+/// The maximum number of attributes of a user, beyond those of the rule that is tried. A context with the attributes of
+/// thousands of flags takes longer to build than to evaluate.
 const OTHERS: usize = 24;
 
-/// The most values of an attribute. Of an id in thousands of rules, some are enough.
+/// The maximum number of values of an attribute, such as an id that thousands of rules name.
 const VALUES: usize = 64;
 
-/// A generator of made-up users. Flags that ask for the targeting key alone get users without attributes.
+/// A generator of made-up users. If flags name only targeting keys, the users have no attributes.
 #[derive(Debug, Default)]
 pub(crate) struct MadeUp {
     /// The users of allow-lists, deny-lists and rules.
     users: Vec<String>,
     groups: Vec<String>,
-    /// Values by attribute: those that rules compare with, and others.
+    /// Values by attribute: the operands of rules, and other values.
     attributes: Vec<(String, Vec<Value<'static>>)>,
     /// The attributes of `bucket_by`. Each user has a value of its own.
     units: Vec<String>,
@@ -43,7 +43,7 @@ struct Recipe {
 }
 
 impl MadeUp {
-    /// Returns the users that flags ask for, of which each definition comes with its key.
+    /// Returns a generator of users for these flags, given by key and definition.
     pub(crate) fn of<'d>(flags: impl IntoIterator<Item = (&'d str, &'d Definition)>) -> Self {
         let flags: Vec<_> = flags.into_iter().collect();
         let mut known: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
@@ -112,7 +112,7 @@ impl MadeUp {
             context =
                 context.attribute(unit.clone(), format!("{unit}-{}", mixed(number, unit) % 997));
         }
-        // Every other user is one whom a rule asks for; the rest have what chance gives them.
+        // Every other user has values that may meet one rule. The rest have random values.
         let recipe = match self.recipes.len() as u64 {
             0 => None,
             rules => index.is_multiple_of(2).then(|| (index / 2 % rules, index / 2 / rules)),
@@ -123,7 +123,7 @@ impl MadeUp {
         let start = mixed(number, "start") as usize % self.attributes.len().max(1);
         let others = self.attributes.iter().cycle().skip(start);
         for (name, values) in others.take(self.attributes.len().min(OTHERS)) {
-            // One more: the attribute is missing.
+            // One more choice: the attribute is missing.
             let place = mixed(number, name) as usize % (values.len() + 1);
             if let Some(value) = values.get(place) {
                 context = context.attribute(name.clone(), value.clone());
@@ -166,7 +166,7 @@ fn text(value: Value<'static>) -> Option<String> {
     }
 }
 
-/// Returns a number that looks like chance and is the same each time (FNV-1a, then a finaliser of splitmix64).
+/// Returns a pseudo-random number that is the same each time (FNV-1a, then a finaliser of splitmix64).
 fn mixed(number: u64, name: &str) -> u64 {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -177,17 +177,17 @@ fn mixed(number: u64, name: &str) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// A recipe in the making.
+/// A recipe while it is built.
 #[derive(Debug)]
 struct Meeting<'m, 'd> {
     recipe: Recipe,
     flags: &'m BTreeMap<&'d str, Vec<&'d Definition>>,
-    /// The other flags that were looked at: each counts once, however many ways lead to it.
+    /// The other flags that were visited, so that each is visited once.
     asked: BTreeSet<String>,
 }
 
 impl Meeting<'_, '_> {
-    /// Adds what makes a rule match.
+    /// Adds values that make a rule match.
     fn meet_rule(&mut self, rule: &Rule) {
         self.meet(&rule.when, true);
         if let Some(unless) = &rule.unless {
@@ -195,7 +195,7 @@ impl Meeting<'_, '_> {
         }
     }
 
-    /// Adds what makes a condition true, or false.
+    /// Adds values that make a condition true, or false.
     fn meet(&mut self, condition: &Condition, wanted: bool) {
         match condition {
             Condition::Compare(comparison) => self.recipe.compare(comparison, wanted),
@@ -211,8 +211,7 @@ impl Meeting<'_, '_> {
         }
     }
 
-    /// Adds what brings another flag into a state, or keeps it out of that: the groups and the rules that
-    /// decide for it.
+    /// Adds values that bring another flag into a state, or keep it out of that state, by its groups and its rules.
     fn meet_flag(&mut self, flag: &Prerequisite, wanted: bool) {
         if !self.asked.insert(flag.flag.clone()) {
             return;
@@ -248,8 +247,8 @@ impl Recipe {
     }
 }
 
-/// Returns values for which a comparison probably holds, or does not. None if the attribute has to be missing,
-/// or if no value can be derived.
+/// Returns values for which a comparison probably holds, or does not hold. Empty if the attribute has to be missing, or
+/// if no value can be derived.
 fn values(comparison: &Comparison, wanted: bool) -> Vec<Value<'static>> {
     let operands = || match comparison.operand() {
         Value::List(list) => list.clone(),
@@ -285,7 +284,7 @@ fn values(comparison: &Comparison, wanted: bool) -> Vec<Value<'static>> {
     }
 }
 
-/// Returns a value of the same type that is another one.
+/// Returns another value of the same type.
 fn other(value: &Value<'_>) -> Option<Value<'static>> {
     Some(match value {
         Value::Bool(on) => (!on).into(),

@@ -1,4 +1,4 @@
-//! The blast radius of a change: how many users it is another flag for, and why.
+//! The blast radius of a change: the number of users whose answers change, and the reasons.
 
 mod change;
 mod count;

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The width of a terminal that reports none.
 const ROOM: u16 = 80;
 
-/// A line on the terminal, which is gone when this is.
+/// A line on the terminal, which is cleared on drop.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shown: Instant,

@@ -29,7 +29,7 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// Prints it as a listing: the flags that change most first.
+    /// Prints the report as a listing, the flags with the most changes first.
     pub(crate) fn print(&self, output: &Output) -> Result<(), Failure> {
         let flags = self.flags();
         if !output.is_json() {

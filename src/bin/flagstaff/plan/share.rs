@@ -10,7 +10,7 @@ use flagstaff::{
 
 use crate::number;
 
-/// Beyond what a share of users can differ by.
+/// The tolerance within which two shares are equal.
 const NOTHING: f64 = 1e-9;
 
 /// One outcome of a draw.
@@ -96,7 +96,7 @@ impl Shares {
         kept_out + traffic * self.weighed(weights, outcome)
     }
 
-    /// Returns the part of an outcome in all weights.
+    /// Returns the share of an outcome by its weight.
     fn weighed<'a>(
         &self,
         weights: impl Iterator<Item = (&'a str, u64)>,

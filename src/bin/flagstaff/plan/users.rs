@@ -92,7 +92,7 @@ impl fmt::Display for UserArgs {
     }
 }
 
-/// Users, a batch after the other.
+/// Users in batches.
 pub(crate) enum Source {
     MadeUp { next: u64, last: u64 },
     Lines { reader: Box<dyn BufRead + Send>, name: String, next: u64 },
@@ -113,7 +113,7 @@ pub(crate) struct BadLine {
 }
 
 impl Source {
-    /// Returns the next users, and nothing at the end.
+    /// Returns the next batch of users; `None` at the end.
     pub(crate) fn take(&mut self) -> Result<Option<Batch>, BadLine> {
         match self {
             Self::MadeUp { next, last } => {
@@ -140,7 +140,7 @@ impl Source {
         }
     }
 
-    /// Leaves out all that is still to come.
+    /// Skips all remaining users.
     pub(crate) fn stop(&mut self) {
         *self = Self::MadeUp { next: 1, last: 0 };
     }
@@ -155,7 +155,7 @@ impl Batch {
         }
     }
 
-    /// Shows every user to `ask`. Blank lines are none.
+    /// Calls `ask` with each user. Blank lines are skipped.
     pub(crate) fn each(
         &self,
         made_up: &MadeUp,

@@ -20,8 +20,8 @@ impl Branch {
     }
 }
 
-/// Returns the branch that runs when a flag is `on`, which the line names at `column`. `None` where the line
-/// alone does not show it, such as for a condition with more to it.
+/// Returns the branch that runs when the flag that the line names at `column` is `on`. `None` if the line alone does
+/// not show the branch, such as in a longer condition.
 pub(crate) fn branch(line: &str, column: usize, on: bool) -> Option<Branch> {
     static CONDITION: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?:^|[^\w.])(?P<word>if|elif|elsif|unless)\b(?P<condition>[^;{}]*)$").ok()

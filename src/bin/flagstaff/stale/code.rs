@@ -17,18 +17,18 @@ use crate::{failure::Failure, plan::Progress};
 /// The ends of names of files that explain code.
 const PROSE: [&str; 5] = ["adoc", "markdown", "md", "rst", "txt"];
 
-/// Finds the names of flags.
+/// A search for the names of flags.
 #[derive(Debug)]
 pub(crate) struct Search {
     keys: HashSet<String>,
     /// All forms, which the names of constants are among.
     names: HashSet<String>,
-    /// With the index of the flag that each is a form of.
+    /// The forms, each with the index of its flag.
     forms: Vec<(Form, usize)>,
     automaton: AhoCorasick,
 }
 
-/// A place in the code, with the line that stands there.
+/// A place in the code, with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) path: PathBuf,
@@ -52,12 +52,12 @@ impl Place {
 /// A place where a flag is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mention {
-    /// Among the keys of the search.
+    /// The index among the keys of the search.
     pub(crate) flag: usize,
     pub(crate) place: Place,
 }
 
-/// A place where code asks for a flag that does not exist.
+/// A place where code evaluates a flag that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sighting {
     pub(crate) name: String,
@@ -76,7 +76,7 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Decides what a module `flag` is, once all code was seen.
+    /// Decides after the search if a module `flag` has flags.
     fn settle(&mut self) {
         let doubtful = std::mem::take(&mut self.doubtful);
         if self.has_constants {
@@ -202,7 +202,7 @@ fn stands_alone(form: &Form, content: &str, start: usize, end: usize) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name<'c> {
     Key(&'c str),
-    /// Of the module that `flagstaff::codegen` makes.
+    /// A constant of the module that `flagstaff::codegen` generates.
     Constant(&'c str),
 }
 

@@ -1,4 +1,4 @@
-//! The reasons why a flag can go.
+//! The reasons why a flag can be removed.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ pub(crate) enum Fixed {
     Variant(String),
 }
 
-/// Since when something is so.
+/// The start of a state, with the origin of the date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Since {
     pub(crate) at: SystemTime,
@@ -29,9 +29,9 @@ pub(crate) enum Source {
     Rollout,
     /// An override.
     Override,
-    /// It cannot be longer than that: the date is the flag's own.
+    /// The date in the definition of the flag: the state cannot have begun earlier.
     Created,
-    /// The end is the flag's own.
+    /// The end in the definition of the flag.
     Expires,
     /// The reports of instances on the flags that they evaluate.
     Instances,
@@ -50,7 +50,7 @@ impl Source {
     }
 }
 
-/// One reason for which a flag can go.
+/// A reason why a flag can be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) kind: Kind,
@@ -111,7 +111,7 @@ impl Fixed {
         }
     }
 
-    /// Returns the code that stays: that for on, for off, or for a variant.
+    /// Returns the branch of the code to keep: for on, for off, or for a variant.
     pub(crate) fn keep(&self) -> &str {
         match self {
             Self::On => "on",
@@ -130,9 +130,9 @@ impl Fixed {
 }
 
 impl Finding {
-    /// Returns all reasons why a flag can go; none for one that is meant to stay. `fixed` is its answer
-    /// for all users, and the time since which it is. `evaluated` is when instances last evaluated it, or
-    /// first had it. `unchanged` is how long ago either has to be.
+    /// Returns all reasons why a flag can be removed; none for a permanent flag. `fixed` is its answer for all users,
+    /// and the start of that answer. `evaluated` is the time when instances last evaluated the flag, or first had it.
+    /// `unchanged` is the minimum age of both.
     pub(crate) fn all(
         definition: &Definition,
         fixed: Option<(&Fixed, Option<Since>)>,
@@ -149,7 +149,7 @@ impl Finding {
             findings.push(Self { kind: Kind::Expired, since });
         }
         let is_new = |at: SystemTime| now.duration_since(at).unwrap_or_default() < unchanged;
-        // Instances may not have it yet.
+        // Instances may not have the flag yet.
         if let Some(at) = evaluated.max(evaluated.and(definition.created.value().copied()))
             && !is_new(at)
         {

@@ -6,7 +6,7 @@ use heck::{ToKebabCase, ToLowerCamelCase, ToShoutySnakeCase, ToSnakeCase, ToUppe
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Form {
     pub(crate) text: String,
-    /// True if it counts within quotes only: a single word is too common.
+    /// True if the form counts only within quotes, since a single word is too common.
     pub(crate) quoted: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn forms(key: &str) -> Vec<Form> {
     };
     add(key.to_owned(), single);
     add(format!("FEATURE_{}", key.to_uppercase()), false);
-    // Of a name without letters or digits nothing is left.
+    // A name without letters or digits has no such form.
     if !upper.is_empty() {
         add(format!("FEATURE_{upper}"), false);
     }

@@ -1,4 +1,4 @@
-//! Since when flags are what they are: the commits of the flag file.
+//! The commits of the flag file, which show the age of a flag's state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct History {
     directory: PathBuf,
-    /// Of the file, from the top of the repository.
+    /// The path of the file, from the top of the repository.
     path: String,
     commits: Vec<(String, SystemTime)>,
 }
@@ -45,8 +45,8 @@ impl History {
         (!commits.is_empty()).then_some(Self { directory, path, commits })
     }
 
-    /// Since which commit each flag has been the same for all users, without a break until today: in `[flags]`, and
-    /// in all environments of the file. Flags that are something else in the last commit are not in it.
+    /// Returns the commit since which each flag has been the same for all users, without a break: in `[flags]`, and in
+    /// all environments of the file. A flag with another state in the last commit is left out.
     pub(crate) fn since(
         &self,
         flags: &BTreeMap<String, Fixed>,
@@ -63,7 +63,7 @@ impl History {
             progress.show(format_args!("commit {} of {}", index + 1, self.commits.len()));
             let Some(text) = objects.read(&format!("{commit}:{}", self.path)) else { break };
             let file = text.map(|text| FlagsFile::parse(&self.path, &text));
-            // What could not be used was never in force.
+            // A file that could not be used was never in force.
             if file.as_ref().is_some_and(|file| !file.is_usable()) {
                 continue;
             }
@@ -128,7 +128,7 @@ impl Objects {
 
 impl Drop for Objects {
     fn drop(&mut self) {
-        // It ends with its input.
+        // The process ends when its input ends.
         self.input = None;
         let _ = self.child.wait();
     }
@@ -192,7 +192,7 @@ pub(crate) fn last_mentions(
         }
     }
     patches.end_of_file(&mut found);
-    // What is left of the log is of no use.
+    // The rest of the log is not needed.
     let _ = child.kill();
     let _ = child.wait();
     found
@@ -203,7 +203,7 @@ struct Patches<'s> {
     search: &'s Search,
     /// The flags that are still looked for.
     open: BTreeSet<usize>,
-    /// By how much a file names each flag more often than before.
+    /// The increase in the number of mentions of each flag in a file.
     changed: BTreeMap<usize, i64>,
     commit: Option<Commit>,
     /// True for the lines before the first change of a file, which name the file.

@@ -1,4 +1,4 @@
-//! The search for flags that can go, and for code that still names them.
+//! The search for flags that can be removed, and for code that still names them.
 
 mod branch;
 mod code;

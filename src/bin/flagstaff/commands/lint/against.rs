@@ -13,7 +13,7 @@ use crate::{
 /// The location of the file before an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Against {
-    /// In this revision of the file's git repository.
+    /// A revision of the git repository of the file.
     Git(String),
     File(PathBuf),
 }
@@ -31,7 +31,7 @@ impl FromStr for Against {
 }
 
 impl Against {
-    /// Returns the text before; `None` if there was no such file then.
+    /// Returns the text of the file before the edit; `None` if the file did not exist.
     pub(super) fn text(&self, path: &Path, output: &Output) -> Result<Option<String>, Failure> {
         match self {
             Self::File(before) => read(before).map(Some),
@@ -52,7 +52,7 @@ fn show(path: &Path, revision: &str) -> Result<Option<String>, Failure> {
         return Err(Failure::usage("git has no revisions of stdin").hint("name a file"));
     };
     let directory = path.parent().unwrap_or(Path::new(""));
-    // Whether there is a repository, before whether it has the revision.
+    // Check for a repository first: a missing repository is another error than a missing revision.
     git(directory, &["rev-parse", "--git-dir"])?;
     let commit = format!("{revision}^{{commit}}");
     let commit = git(directory, &["rev-parse", "--verify", "--end-of-options", &commit])

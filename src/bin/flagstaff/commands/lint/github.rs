@@ -27,7 +27,7 @@ fn line(file: &str, problem: &Diagnostic, region: Region) -> String {
         text += &format!("\n{more}");
     }
     let mut properties = format!("file={},line={line},endLine={end_line}", property(file));
-    // It refuses columns of what reaches over several lines.
+    // GitHub refuses columns for a problem on several lines.
     if line == end_line {
         properties += &format!(",col={column},endColumn={end_column}");
     }

@@ -123,7 +123,7 @@ impl std::str::FromStr for Named {
     }
 }
 
-/// Returns the flags of files that are over each other, the weakest first.
+/// Returns the flags of files that are merged over each other, the weakest first.
 fn stacked<'t>(files: impl IntoIterator<Item = (&'t str, &'t str)>) -> Vec<FlagsFile> {
     let parse = |(index, (name, text)): (usize, (&str, &str))| match index {
         0 => FlagsFile::parse(name, text),
@@ -146,7 +146,7 @@ impl Lint {
             paths => paths.to_vec(),
         };
         if let Some(environment) = place.environment_name()? {
-            // What comes out of a pipe is not there to be read twice.
+            // The content of a pipe cannot be read twice.
             let named = paths.iter().filter(|path| *path != "-").cloned().collect();
             place::declared(named, Some(&environment))?;
         }
@@ -186,7 +186,7 @@ impl Lint {
         Ok(below.into_iter().fold(lints, Lints::over))
     }
 
-    /// Returns the lints with the levels that were asked for.
+    /// Returns the lints with the levels of the options.
     fn lints(&self) -> Result<Lints, Failure> {
         let mut lints = Lints::new();
         if let Some(pattern) = &self.names {
@@ -257,14 +257,14 @@ impl Lint {
         Ok(Checked { name, text, found: left })
     }
 
-    /// Returns the text with all suggestions applied, and what is left; `None` if there was none to apply.
+    /// Returns the text with all suggestions applied, and the remaining problems; `None` if there is no suggestion.
     fn fixed(
         &self,
         text: &str,
         found: &Diagnostics,
         check: impl Fn(&str) -> Diagnostics,
     ) -> Option<(String, Diagnostics)> {
-        // Of suggestions for the same place one is applied at a time.
+        // If several suggestions change one place, they are applied one at a time.
         const ROUNDS: usize = 100;
 
         let safety = if self.unsafe_fixes { Safety::Unsafe } else { Safety::Safe };
@@ -285,7 +285,7 @@ impl Lint {
         files: &[Checked],
     ) -> Result<bool, Failure> {
         let Some(variables) = session.place.environment() else { return Ok(false) };
-        // Files that are named as arguments are not over each other.
+        // Files that are named as arguments are not merged.
         let stacks: Vec<_> = match self.paths.is_empty() {
             true => vec![files],
             false => files.chunks(1).collect(),
@@ -299,7 +299,7 @@ impl Lint {
             });
             let over = Flags::builder().source(variables.clone());
             let flags = files.fold(over, FlagsBuilder::source).start().await?;
-            // Those of files are among the findings.
+            // Warnings about files are among the findings.
             let warnings = flags.warnings();
             let of_variables = warnings.iter().filter(|it| it.source.kind == SourceKind::Env);
             found.extend(of_variables.map(warning_text));

@@ -1,23 +1,23 @@
 use std::ops::Range;
 
-/// The bytes after which the column is noted again, since a file may be one long line.
+/// The distance in bytes between marks, since a file may be one long line.
 const STEP: usize = 1024;
 
 /// Lines and columns of a file, both counted from 1, columns in characters.
 pub(super) struct Places<'t> {
     text: &'t str,
-    /// The start of each line, and more within long ones.
+    /// A mark at the start of each line, and more marks within long lines.
     marks: Vec<Mark>,
 }
 
-/// The line and column of a place.
+/// The line and column of a byte offset.
 struct Mark {
     at: usize,
     line: usize,
     column: usize,
 }
 
-/// From a character to the one behind the last.
+/// A range of characters. The end is the character behind the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Region {
     pub(super) line: usize,
@@ -85,7 +85,7 @@ mod tests {
             assert_eq!(places.place(at), (2, column));
         }
         assert_eq!(places.place(text.len()), (3, 2));
-        // From the mark before it, no place has more than this to be counted.
+        // From the nearest mark before a place, only so many bytes have to be counted.
         assert!(places.marks.windows(2).all(|two| two[1].at - two[0].at <= STEP + 1));
     }
 }

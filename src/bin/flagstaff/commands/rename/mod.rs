@@ -69,7 +69,7 @@ pub(crate) struct Rename {
 struct Override {
     redis: RedisHandle,
     old_override: OldOverride,
-    /// The instances that ask for the old name.
+    /// The instances that evaluate the old name.
     waiting: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ impl Rename {
         Ok(ExitCode::Done)
     }
 
-    /// Takes the override of the old name away, which services no longer ask for.
+    /// Removes the override of the old name, which services no longer evaluate.
     async fn finish(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
         let redis = place.needed_redis()?.handle();
@@ -195,7 +195,7 @@ impl Rename {
         Ok(ExitCode::Done)
     }
 
-    /// Refuses a flag that the file does not have. One that it has by the new name was renamed before.
+    /// Refuses a flag that the file does not have. If the file has the new name, the flag was renamed before.
     fn refuse_renamed(&self, files: &Files) -> Result<(), Failure> {
         let has = |name: &str| files.0.iter().any(|opened| opened.names(name));
         if has(&self.old) || !has(&self.new) {
@@ -208,7 +208,7 @@ impl Rename {
         )))
     }
 
-    /// Refuses a name that some source has a flag by.
+    /// Refuses a new name if a source has a flag of that name.
     fn refuse_taken(&self, flags: &Flags) -> Result<(), Failure> {
         let sources = flags.sources_of(&self.new);
         let Some(held) = sources.first() else { return Ok(()) };
@@ -221,7 +221,7 @@ impl Rename {
         ))
     }
 
-    /// Refuses a rename after which an override of another flag would name one that is gone.
+    /// Refuses a rename if an override of another flag names the old name.
     fn refuse_named_by_overrides(&self, flags: &Flags) -> Result<(), Failure> {
         for (name, _) in flags.all(&flagstaff::Context::anonymous()) {
             for held in flags.sources_of(&name) {
@@ -243,7 +243,7 @@ impl Rename {
         Ok(())
     }
 
-    /// Warns of environment variables, which nothing renames.
+    /// Warns of environment variables, which are not renamed.
     fn note_environment(&self, entries: &[SourceEntry], output: &Output) {
         if entries.iter().any(|held| held.source.kind == SourceKind::Env) {
             output.warning(format!(
@@ -254,8 +254,8 @@ impl Rename {
         }
     }
 
-    /// Writes the new name into the files. The weakest one that has the flag gets the salt, if anything draws by the old
-    /// name.
+    /// Writes the new name into the files. If the flag draws by the old name, the weakest file that has the flag gets
+    /// the salt.
     fn edit(
         &self,
         session: &Session,
@@ -277,7 +277,7 @@ impl Rename {
             let flag = opened.document.file().flags().get(&*self.new);
             flag.is_some_and(|flag| flag.rare().salt.value().is_some())
         };
-        // Those over the weakest file may draw where that one does not.
+        // Stronger sources may draw even if the weakest file does not.
         let weakest_file = entries.iter().rposition(|held| held.source.kind == SourceKind::File);
         let over = entries.iter().take(weakest_file.unwrap_or(entries.len()));
         let mut draws = over.filter(|held| matches!(held.entry, Entry::Definition(_)));
@@ -288,7 +288,7 @@ impl Rename {
         Ok(())
     }
 
-    /// Returns the override that goes with the flag, if the store has one.
+    /// Returns the override that is moved with the flag, if the store has one.
     async fn override_of(&self, place: &Place) -> Result<Option<Override>, Failure> {
         let Some(redis) = place.redis()? else { return Ok(None) };
         let redis = redis.handle();
@@ -358,7 +358,7 @@ impl Rename {
         }
     }
 
-    /// Returns both names, for a command to paste.
+    /// Returns both names, quoted for a command that people paste.
     fn words(&self) -> String {
         words([&*self.old, &*self.new])
     }
@@ -371,7 +371,7 @@ fn note_revision(output: &Output, revision: Option<u64>) {
     }
 }
 
-/// Returns true if the store has anything for a flag, be it readable or not.
+/// Returns true if the store has a value for a flag, readable or not.
 async fn is_overridden(redis: &RedisHandle, flag: &str) -> Result<bool, Failure> {
     let clear = Write::new(Operation::Clear);
     Ok(redis.rehearse(flag, &clear).await?.before.is_some())

@@ -1,4 +1,4 @@
-//! The proof that no user moves: made-up users are asked before and after.
+//! The check that no answer changes: flags are evaluated for made-up users before and after a rename.
 
 use std::time::SystemTime;
 
@@ -18,8 +18,8 @@ use crate::{
     text::{clean, words},
 };
 
-/// The users who are asked, and the answers that are compared at most: in a file with thousands of flags, fewer
-/// users show as much.
+/// The number of made-up users, and the maximum number of compared answers. In a file with thousands of flags, fewer
+/// users are enough.
 const USERS: u64 = 10_000;
 const ANSWERS: u64 = 4_000_000;
 const FEWEST: u64 = 500;
@@ -27,8 +27,8 @@ const FEWEST: u64 = 500;
 /// Entries of the sources over the file, by flag.
 type Overrides = Vec<(String, Entry)>;
 
-/// Refuses a rename by which a made-up user would get another answer, from any flag in any environment, with the
-/// overrides or without. Returns the number of users who were asked.
+/// Refuses a rename if a made-up user would get another answer, from any flag in any environment, with the overrides or
+/// without. Returns the number of users.
 pub(super) fn refuse_if_any_moves(
     [old, new]: [&str; 2],
     flags: &Flags,

@@ -42,14 +42,14 @@ pub(super) struct Look {
     pub(super) unknown: Vec<(String, Failure)>,
 }
 
-/// The page that is being made.
+/// The page while it is built.
 struct Making {
     now: SystemTime,
     within: Duration,
     attention: Vec<String>,
     unknown: Vec<(String, Failure)>,
-    /// True unless there is a flag file that cannot be used.
-    knows_file: bool,
+    /// False if there is a flag file that cannot be used.
+    is_file_read: bool,
     /// The flags whose names are similar to those of overrides that no file declares.
     similar: HashMap<String, String>,
 }
@@ -66,16 +66,16 @@ impl Look {
             within,
             attention: Vec::new(),
             unknown: Vec::new(),
-            knows_file: true,
+            is_file_read: true,
             similar: HashMap::new(),
         };
         let redis = making.known("store", place.redis()).flatten().map(|redis| redis.handle());
         let files = making.known("file", declared(place));
-        making.knows_file = files.is_some();
+        making.is_file_read = files.is_some();
         let files = files.unwrap_or_default();
 
         let (flags, has_store) = making.flags(session, redis.is_some(), !files.is_empty()).await;
-        let knows_sources = making.unknown.is_empty();
+        let are_sources_read = making.unknown.is_empty();
         let log = match has_store {
             true => {
                 let changes = place.changes(None, CHANGES, &session.output.repeated()).await;
@@ -93,16 +93,16 @@ impl Look {
         let names_no_store = redis.is_none() && making.unknown.is_empty();
         let without_store = if names_no_store { "no store is named" } else { "not known" };
         let flags = flags.as_ref();
-        if let Some(flags) = flags.filter(|_| has_store && making.knows_file) {
+        if let Some(flags) = flags.filter(|_| has_store && making.is_file_read) {
             let undeclared = place.undeclared(flags, &session.output).await.into_iter();
             making.similar =
                 undeclared.filter_map(|(flag, similar)| Some((flag, similar?))).collect();
         }
         let overrides = flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log));
-        // So far, the overrides that cannot be read are all that needs attention.
-        let knows_overrides = knows_sources && making.attention.is_empty();
+        // At this point, only overrides that cannot be read are among what needs attention.
+        let are_overrides_read = are_sources_read && making.attention.is_empty();
         // Without a source, an empty list may be wrong.
-        let known = |items: &Vec<Item>| knows_overrides || !items.is_empty();
+        let known = |items: &Vec<Item>| are_overrides_read || !items.is_empty();
         if let (Some(file), Some(fleet)) = (files.last(), &fleet) {
             making.attention.extend(file.other_files(fleet));
         }
@@ -152,8 +152,8 @@ impl Look {
     }
 }
 
-/// Returns the flag files as a service has them that starts now, the weakest first. One that cannot be used is an
-/// error.
+/// Returns the flag files, the weakest first, as a service that starts now would load them. A file that cannot be used
+/// is an error.
 fn declared(place: &Place) -> Result<Vec<Declared>, Failure> {
     let files = place.files()?.into_iter().map(|file| file.at_a_start(None));
     files
@@ -174,12 +174,12 @@ fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
 }
 
 impl Making {
-    /// Returns the value, or none after noting why it is not known.
+    /// Returns the value of a result. For an error, notes the reason and returns `None`.
     fn known<T>(&mut self, what: &str, read: Result<T, Failure>) -> Option<T> {
         read.map_err(|failure| self.unknown.push((what.to_owned(), failure))).ok()
     }
 
-    /// Returns the flags of all sources that can be read, and whether the store is one of them.
+    /// Returns the flags of all sources that can be read, and `true` if the store is one of them.
     async fn flags(
         &mut self,
         session: &Session,
@@ -242,10 +242,10 @@ impl Making {
             None => show::short(&drift.entry),
         };
         // A setting of the file may decide.
-        let state = state.filter(|_| problem.is_none() && self.knows_file);
-        let is_undeclared = self.knows_file.then(|| drift.is_undeclared());
+        let state = state.filter(|_| problem.is_none() && self.is_file_read);
+        let is_undeclared = self.is_file_read.then(|| drift.is_undeclared());
         let similar = self.similar.get(&*drift.key);
-        // A flag may be in the store alone. One that is named almost like it was probably meant.
+        // A flag may exist in the store alone. If a flag of a similar name is declared, that name was probably meant.
         self.attention.extend(similar.map(|it| similar::undeclared(&drift.key, Some(it))));
         let details = [
             author.as_ref().map(|author| format!("by {author}")),
@@ -322,7 +322,7 @@ impl Making {
         }
     }
 
-    /// Returns the ends that are near or over, by time.
+    /// Returns the ends that are near or have passed, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
         let (store, now) = (flags.writable_source(), store_now(flags));
         let within = self.within;
@@ -340,7 +340,7 @@ impl Making {
                 ("override", by.and_then(|by| by.expires_at)),
             ];
             let ends = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
-            // An override is gone with its end, by the clock of the store. A window stays, and keeps the flag off.
+            // An override disappears at its end, by the clock of the store. A window stays, and keeps the flag off.
             let ends = ends.filter(|(_, at)| *at > now).map(|(what, at)| (what, at, now));
             let ends = ends.chain(until.map(|at| ("active window", at, self.now)));
             let near = ends.filter(|(_, at, now)| is_soon(*at, *now));
@@ -402,7 +402,7 @@ impl Making {
     /// Returns the rejected flags of the files and of the store, as far as there are any of these.
     fn all_rejected(&mut self, files: &[Declared], stored: Option<&Flags>) -> Option<Vec<Item>> {
         let of_store = stored.map(of_store).unwrap_or_default();
-        match self.knows_file && !files.is_empty() {
+        match self.is_file_read && !files.is_empty() {
             true => Some([self.rejected(files), of_store].concat()),
             false => (!of_store.is_empty()).then_some(of_store),
         }
@@ -428,7 +428,7 @@ impl Making {
         items
     }
 
-    /// Notes odd values, and failures of whole sources.
+    /// Notes warnings about values, and failures of whole sources.
     fn sources(&mut self, flags: &Flags) {
         let odd = flags.warnings();
         match odd.first() {

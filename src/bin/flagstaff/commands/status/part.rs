@@ -7,25 +7,25 @@ use crate::{
     table,
 };
 
-/// A part of the page, with what it lists.
+/// A part of the page, with its items.
 #[derive(Debug)]
 pub(super) struct Part {
-    /// The name in JSON, of which each item is one in a pipe.
+    /// The name in JSON. In a pipe, it is the kind of each item.
     pub(super) name: &'static str,
     pub(super) item: &'static str,
     pub(super) title: String,
-    /// `None` if they are not known.
+    /// The items; `None` if they are not known.
     pub(super) items: Option<Vec<Item>>,
     /// The line in the place of items that are not known.
     pub(super) unknown: &'static str,
 }
 
-/// One thing of a part.
+/// An item of a part.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    /// For people.
+    /// The cells for people.
     pub(super) shown: Vec<String>,
-    /// For pipes.
+    /// The cells for pipes.
     pub(super) cells: Vec<String>,
     pub(super) json: Value,
 }
