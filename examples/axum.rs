@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
     println!("listening on {url}, flags from {path}; try:");
-    println!("  curl -i {url}/checkout/v2   # 404 until {path} says new_checkout = true");
+    println!("  curl -i {url}/checkout/v2   # 404 until {path} has new_checkout = true");
     println!("  curl {url}/search           # the old search, for 90 of 100 users");
     println!("  curl {url}/search -H 'Authorization: Bearer eve'   # an employee: the new one");
     println!("  curl {url}/report -H 'Authorization: Bearer eve'");

@@ -35,6 +35,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let address = listener.local_addr()?;
     println!("listening on http://{address}, flags from {path}; try:");
-    println!("  grpc_health_probe -addr={address}   # Unimplemented until {path} says beta = true");
+    println!("  grpc_health_probe -addr={address}   # Unimplemented until {path} has beta = true");
     Ok(server.serve_with_incoming(TcpIncoming::from(listener)).await?)
 }
