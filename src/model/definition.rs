@@ -616,7 +616,7 @@ impl PartialEq for Rare {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FlagState, Stage};
+    use crate::model::{FlagState, Stage, Weight};
 
     #[test]
     fn a_patch_changes_only_what_it_names() {
