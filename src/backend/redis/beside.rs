@@ -148,7 +148,7 @@ async fn asked<T>(may: &mut bool, question: impl Future<Output = RedisResult<T>>
     answer.ok()
 }
 
-/// Returns `true` if the connection has failed, which is no refusal.
+/// Returns `true` if the connection has failed, and the server has refused nothing.
 fn is_failure(error: &redis::RedisError) -> bool {
     error.is_timeout() || error.is_io_error()
 }
