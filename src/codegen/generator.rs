@@ -6,7 +6,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Day, Error, render};
+use super::{
+    error::Error,
+    render::{Day, render},
+};
 use crate::{
     definition::{Field, FlagsFile},
     read,

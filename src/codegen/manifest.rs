@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Error;
+use super::error::Error;
 use crate::{
     definition::{FlagsFile, to_json},
     model::{Definition, Field},

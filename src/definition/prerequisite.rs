@@ -11,14 +11,14 @@ use super::{
     diagnostic::Diagnostic,
     value::{Decode, Place, wrong_type},
 };
-use crate::model::Prerequisite;
+use crate::{model::Prerequisite, text::Untrusted};
 
 /// Decodes `["payments_v3", { flag = "pricing_page", variant = "higher_price" }]`.
 impl Decode for Vec<Prerequisite> {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
-            let help =
-                value.get_ref().as_str().map(|flag| format!("write `requires = [\"{flag}\"]`"));
+            let flag = value.get_ref().as_str().map(|flag| Untrusted::new(flag).toml());
+            let help = flag.map(|flag| format!("write `requires = [{flag}]`"));
             return wrong_type(decoder, value, at, "a list of flags", help);
         };
         // All elements are decoded, so that all mistakes are reported.

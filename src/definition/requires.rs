@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants},
-    text,
+    text::{self, Untrusted},
 };
 
 /// A flag that another one depends on.
@@ -156,7 +156,9 @@ fn unknown_variant(
     let help = match (decoder.similar.nearest(variant, names()), names().next()) {
         (Some(similar), _) => format!("a variant with a similar name exists: `{similar}`"),
         (None, Some(_)) => super::variants::listed(names()),
-        (None, None) => format!("to require that it is on, write `\"{required}\"`"),
+        (None, None) => {
+            format!("to require that it is on, write `{}`", Untrusted::new(required).toml())
+        }
     };
     decoder.report_with(problem, Some(help), flag);
 }
@@ -182,7 +184,8 @@ fn unknown<'k>(
         (Some(similar), _) => Some(format!("a flag with a similar name exists: `{similar}`")),
         (None, true) => None,
         (None, false) => Some(format!(
-            "for an attribute called `flag`, write `attributes = {{ flag = \"{required}\" }}`"
+            "for an attribute called `flag`, write `attributes = {{ flag = {} }}`",
+            Untrusted::new(required).toml()
         )),
     };
     decoder.report_with(problem, help, flag);

@@ -6,15 +6,12 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, Constant, Entry, Metadata, OnStale, Percentage, Prerequisite, Rollout, Rule,
-    Rules, Serve, SharedDefinition, Value, Variants, Weight,
-    setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
+    Active, BucketBy, Constant, Metadata, OnStale, Percentage, Prerequisite, Rollout, Rule, Rules,
+    Serve, Setting, SharedDefinition, Value, Variants,
+    setting_type::{AnySetting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
+    variant_name::DEFAULT,
 };
-
-/// The word for no variant, in the `off` of a flag and in the `serve` of a rule: callers get their
-/// own defaults. A variant of that name goes first.
-pub(crate) const DEFAULT: &str = "default";
 
 /// A chained method that sets one setting. The setter of a list takes anything that converts into
 /// its entries.
@@ -95,7 +92,7 @@ macro_rules! define {
             /// Set where an environment of a file forces the flag on. It is a part of the meaning
             /// and not a setting. Such a flag is on without a variant where there is no unit to
             /// draw one by.
-            is_forced_on: bool,
+            pub(super) is_forced_on: bool,
         }
 
         impl RareSettings {
@@ -217,7 +214,7 @@ macro_rules! define {
             /// All settings, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$rare_variant,)+];
 
-            const ROLES: &'static [Roles] = &[$($roles,)+ $($rare_roles,)+];
+            pub(super) const ROLES: &'static [Roles] = &[$($roles,)+ $($rare_roles,)+];
 
             /// Returns the key in flags.toml and in JSON.
             #[must_use]
@@ -311,72 +308,6 @@ macro_rules! define {
 
 settings!(define);
 
-impl Field {
-    /// Returns the settings that an evaluation looks at, in its order.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::definition::Field;
-    ///
-    /// let steps: Vec<_> = Field::steps().collect();
-    ///
-    /// assert_eq!(steps[..3], [Field::Enabled, Field::Active, Field::Requires]);
-    /// assert!(!steps.contains(&Field::Owner));
-    /// ```
-    pub fn steps() -> impl Iterator<Item = Self> {
-        let place = |step| Self::ALL.iter().copied().find(|field| field.roles().step == step);
-        (1..=u8::MAX).map_while(place)
-    }
-
-    /// Returns `true` for a setting for people alone, such as `owner`: evaluation does not look at it.
-    #[must_use]
-    pub const fn is_about(self) -> bool {
-        self.roles().step == 0
-    }
-
-    /// Returns the effect of the setting on who gets the flag.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::definition::{Effect, Field};
-    ///
-    /// assert_eq!(Field::DeniedGroups.effect(), Effect::Denies);
-    /// assert_eq!(Field::Salt.effect(), Effect::Selects);
-    /// ```
-    #[must_use]
-    pub const fn effect(self) -> Effect {
-        self.roles().effect
-    }
-
-    /// Returns `true` if the lists of all sources add up, as deny-lists do. Other settings are
-    /// those of the strongest source that has them.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::definition::Field;
-    ///
-    /// assert!(Field::DeniedUsers.adds_up());
-    /// assert!(!Field::AllowedUsers.adds_up());
-    /// ```
-    #[must_use]
-    pub const fn adds_up(self) -> bool {
-        matches!(self.effect(), Effect::Denies)
-    }
-
-    /// Returns `true` if the setting looks at groups or attributes of an evaluation context.
-    #[must_use]
-    pub const fn reads_attributes(self) -> bool {
-        self.roles().reads_attributes
-    }
-
-    pub(crate) const fn roles(self) -> &'static Roles {
-        &Self::ROLES[self as usize]
-    }
-}
-
 impl Definition {
     /// Creates a definition without any settings.
     ///
@@ -394,91 +325,6 @@ impl Definition {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Creates a patch that forces a flag without variants on or off.
-    ///
-    /// Forced off sets `enabled` alone. So a source that switches the flag on again opens it no
-    /// further than the definitions below. Forced on answers for all users: it removes the
-    /// targeting of the sources below, and only their deny-lists still hold.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::{Definition, Percentage};
-    ///
-    /// let mut flag = Definition::new().percentage(Percentage::whole(10)?).denied_users(["mallory"]);
-    ///
-    /// flag.merge(&Definition::forced(true));
-    ///
-    /// assert_eq!((flag.enabled.value(), flag.percentage.value()), (Some(&true), None));
-    /// assert!(flag.denied_users.value().is_some());
-    /// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
-    /// ```
-    #[must_use]
-    pub fn forced(on: bool) -> Self {
-        let mut forced = Self::new();
-        for &field in Field::ALL.iter().filter(|field| on && field.roles().is_lifted) {
-            forced.remove(field);
-        }
-        forced.enabled(on)
-    }
-
-    /// Creates a patch that forces the flag on or off, which the sources below define as `below`.
-    ///
-    /// A flag that is forced on keeps serving the variant that it serves to all users, if that
-    /// variant is on. Otherwise it draws only among the variants that do not count as off. The flag
-    /// stays off if it has several variants and none of these has a weight.
-    pub(crate) fn forced_over(on: bool, below: &Self) -> Self {
-        let rare = below.rare();
-        let variants = rare.variants.value().filter(|variants| !variants.is_empty());
-        let serve = rare.serve.value();
-        if !on || rare.value.value().is_some() {
-            return Self::forced(on);
-        }
-        let Some(variants) = variants else {
-            return Self::forced(true).without_serve(serve.is_some());
-        };
-        let is_on = |name: &str| variants.variant(name).is_some() && !variants.counts_as_off(name);
-        if serve.is_some_and(|name| is_on(name)) {
-            return Self::forced(true);
-        }
-        let weighs = |name| {
-            let variant = variants.variant(name);
-            variant.and_then(|it| it.weight.value()).is_some_and(|&it| it > Weight::ZERO)
-        };
-        let candidates: Vec<_> = variants.names().filter(|name| is_on(name)).collect();
-        match *candidates {
-            [only] if !weighs(only) => Self::forced(true).serve(only),
-            _ if candidates.iter().any(|name| weighs(name)) => {
-                let off = variants.names().filter(|name| variants.counts_as_off(name));
-                let off: Variants = off.map(|name| (name, 0)).collect();
-                let forced = Self::forced(true).without_serve(serve.is_some());
-                match off.is_empty() {
-                    true => forced,
-                    false => forced.variants(off),
-                }
-            }
-            _ => Self::forced(false),
-        }
-    }
-
-    fn without_serve(mut self, is_there: bool) -> Self {
-        if is_there {
-            self.remove(Field::Serve);
-        }
-        self
-    }
-
-    /// Creates a patch that forces a variant, which is served to all users for whom the flag is on.
-    /// A variant that counts as off forces the flag off, and is served. Returns `None` if
-    /// `variants`, which are those of the sources below, lack the variant.
-    pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
-        variants.variant(name)?;
-        Some(match variants.counts_as_off(name) {
-            true => Self::forced(false).off(name),
-            false => Self::forced(true).serve(name),
-        })
     }
 
     /// Returns the name of the variant that is served while the flag is off, if there is one.
@@ -638,38 +484,6 @@ impl Definition {
         self.rare.settings_mut()
     }
 
-    /// Returns this definition with the entry of a stronger source on top.
-    #[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for environments"))]
-    pub(crate) fn with_entry(this: Option<&SharedDefinition>, entry: &Entry) -> SharedDefinition {
-        let patch = entry.patch(this.map(|this| &**this));
-        let is_forced_on = entry.forces().is_some() && patch.enabled.value() == Some(&true);
-        let mut merged = match this {
-            None => patch,
-            Some(this) => {
-                let mut merged = this.clone();
-                merged.make_mut().overlay(&patch);
-                merged
-            }
-        };
-        Self::settle(&mut merged);
-        let has_variants = merged.rare().variants.value().is_some();
-        if is_forced_on && has_variants {
-            merged.make_mut().rare_mut().is_forced_on = true;
-        }
-        merged
-    }
-
-    /// Marks a flag that an environment of the file forces on.
-    #[cfg(feature = "file")]
-    pub(crate) fn set_forced_on(&mut self) {
-        self.rare_mut().is_forced_on = true;
-    }
-
-    /// Returns true if an environment of the file forces the flag on.
-    pub(crate) fn is_forced_on(&self) -> bool {
-        self.rare().is_forced_on
-    }
-
     /// Returns the fields that this definition sets or removes.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         Field::ALL.iter().copied().filter(|&field| self.has(field))
@@ -763,6 +577,21 @@ impl Definition {
     }
 }
 
+/// A row of the registry, as a type. It gives access to the setting for code that is generic over
+/// the setting's type.
+pub(crate) trait Row {
+    type Type: SettingType;
+    const FIELD: Field;
+
+    /// Returns the value while no source sets one.
+    #[cfg_attr(not(feature = "definition"), expect(dead_code, reason = "for the schema"))]
+    fn default() -> Option<Self::Type>;
+
+    fn of(definition: &Definition) -> &Setting<Self::Type>;
+
+    fn of_mut(definition: &mut Definition) -> &mut Setting<Self::Type>;
+}
+
 /// The rare settings of a definition, if it has any.
 #[derive(Clone, Default)]
 struct Rare(Option<Box<RareSettings>>);
@@ -784,16 +613,10 @@ impl PartialEq for Rare {
     }
 }
 
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FlagState, Stage};
+    use crate::model::{FlagState, Stage, Weight};
 
     #[test]
     fn a_patch_changes_only_what_it_names() {

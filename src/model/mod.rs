@@ -12,7 +12,10 @@ mod definition;
 mod definitions;
 mod deserialize;
 mod entry;
+mod field;
+mod forced;
 mod id;
+mod invalid_operand;
 mod key;
 mod matcher;
 mod metadata;
@@ -30,6 +33,7 @@ mod rules;
 mod seldom;
 mod serialize;
 mod setting;
+mod setting_type;
 mod settings;
 mod stale;
 mod state;
@@ -45,13 +49,14 @@ pub use self::{
     active::Active,
     answer::{Answer, Cause, Draw, ErrorCode, Reason},
     bucket_by::BucketBy,
-    condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
+    condition::{Comparison, Condition, Negation, Segment},
     constant::{BooleanConstant, Constant},
     context::Context,
     definition::{Definition, Field, RareSettings},
     definitions::{Definitions, FlagKeys, SharedDefinition, SharedText},
     entry::{Entry, Part},
     id::IntoId,
+    invalid_operand::InvalidOperand,
     key::{Flag, FlagKey, FlagName},
     matcher::Case,
     metadata::{Metadata, MetadataValue},
@@ -91,7 +96,7 @@ pub(crate) use self::variant_name::keep_variant_name;
 pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,
-    definition::row,
+    definition::{Row, row},
     key::sealed::Resolve,
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,
@@ -100,11 +105,12 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
-    setting::Row,
     settings::settings,
     variant_name::{TooManyVariantNames, variant_name},
 };
 #[cfg(feature = "definition")]
 pub(crate) use self::{
-    condition::Mistake, definition::DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES,
+    entry::OFF_WORDS,
+    invalid_operand::Mistake,
+    variant_name::{DEFAULT, MOST_VARIANT_NAMES},
 };

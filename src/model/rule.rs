@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{BucketBy, Condition, Percentage, Prerequisite, Weight, definition::DEFAULT};
+use super::{BucketBy, Condition, Percentage, Prerequisite, Weight, variant_name::DEFAULT};
 
 use crate::text::line;
 

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
-    Serve, Value, Weight, definition::DEFAULT,
+    Serve, Value, Weight, variant_name::DEFAULT,
 };
 use crate::serialize::object;
 

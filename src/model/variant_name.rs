@@ -12,6 +12,10 @@ use super::Definition;
 
 use crate::text::line;
 
+/// The word for no variant, in the `off` of a flag and in the `serve` of a rule: callers get their
+/// own defaults. A variant of that name goes first.
+pub(crate) const DEFAULT: &str = "default";
+
 /// The largest number of names that a process keeps.
 pub(crate) const MOST_VARIANT_NAMES: usize = 100_000;
 

@@ -12,7 +12,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    command::{Ran, flagstaff, on, ran},
+    command::{Ran, done, flagstaff, on, ran},
     server::{Server, patient},
     support::{BOUND, python},
 };
@@ -174,9 +174,9 @@ fn told(command: &mut Command) -> Ran {
 fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
     let server = Server::start();
     let log = || server.cli(&["XLEN", "{feature_flags}:log"]);
-    ran(&mut on(&server, &["enable", "quarter"]));
-    ran(&mut on(&server, &["disable", "off"]));
-    ran(&mut on(&server, &["set", "on", "percentage=50", "--for", "1h"]));
+    done(&mut on(&server, &["enable", "quarter"]));
+    done(&mut on(&server, &["disable", "off"]));
+    done(&mut on(&server, &["set", "on", "percentage=50", "--for", "1h"]));
     let before = (log(), server.cli(&["HGETALL", "feature_flags"]));
 
     for nothing in [
@@ -204,7 +204,7 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
         assert_ne!(log(), before, "{something:?}");
     }
     // Enabling twice is one change, so undoing revision 1 removes it.
-    ran(&mut on(&server, &["enable", "quarter"]));
+    done(&mut on(&server, &["enable", "quarter"]));
     assert_eq!(ran(&mut on(&server, &["undo", "1"])).code, ExitCode::Done);
     assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "");
 }
@@ -264,7 +264,7 @@ fn the_state_after_the_end_of_an_override_is_shown_before_the_change() {
 #[test]
 fn a_terminal_asks_before_the_end_of_an_override_widens_a_flag() {
     let server = Server::start();
-    ran(&mut on(&server, &["disable", "quarter"]));
+    done(&mut on(&server, &["disable", "quarter"]));
 
     let (refused, question) =
         at_a_terminal(&on(&server, &["disable", "quarter", "--for", "1h"]), "n");
@@ -292,7 +292,7 @@ fn a_terminal_asks_before_an_override_with_an_end_is_written_into_the_file() {
         let arguments = [&["promote", "quarter", "--file", file.to_str().unwrap()], more].concat();
         on(&server, &arguments)
     };
-    ran(&mut on(&server, &["disable", "quarter", "--for", "1h"]));
+    done(&mut on(&server, &["disable", "quarter", "--for", "1h"]));
 
     let (refused, question) = at_a_terminal(&promote(&[]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
@@ -308,8 +308,8 @@ fn a_terminal_asks_before_an_override_with_an_end_is_written_into_the_file() {
 #[test]
 fn a_terminal_asks_before_an_undo_switches_off_or_widens_a_flag() {
     let server = Server::start();
-    ran(&mut on(&server, &["disable", "quarter"]));
-    ran(&mut on(&server, &["enable", "off"]));
+    done(&mut on(&server, &["disable", "quarter"]));
+    done(&mut on(&server, &["enable", "off"]));
 
     let (refused, question) = at_a_terminal(&on(&server, &["undo", "1"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
@@ -326,7 +326,7 @@ fn a_terminal_asks_before_an_undo_switches_off_or_widens_a_flag() {
 #[test]
 fn a_setting_behind_a_flag_takes_nothing_away() {
     let server = Server::start();
-    ran(&mut on(&server, &["set", "quarter", "percentage=50", "owner=web"]));
+    done(&mut on(&server, &["set", "quarter", "percentage=50", "owner=web"]));
     let before = server.cli(&["HGETALL", "feature_flags"]);
 
     for arguments in [&["unset", "quarter", "percentage"][..], &["disable", "quarter", "owner"]] {
@@ -355,7 +355,7 @@ fn a_setting_behind_a_flag_takes_nothing_away() {
     let taken_out = ran(&mut on(&server, &["set", "quarter", "percentage-"]));
     assert!(taken_out.stderr.contains("  percentage  50 -> 25\n"), "{}", taken_out.stderr);
     assert_eq!(stored(&server, "quarter")["owner"], "web");
-    ran(&mut on(&server, &["set", "quarter", "owner-"]));
+    done(&mut on(&server, &["set", "quarter", "owner-"]));
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 }
 
@@ -382,7 +382,7 @@ fn settings_that_several_take_out_at_once_are_all_gone() {
     let server = Server::start();
     let settings =
         ["owner=ana", "percentage=50", "salt=s", "tags=x", "description=d", "on_stale=off"];
-    ran(on(&server, &["set", "quarter"]).args(settings));
+    done(on(&server, &["set", "quarter"]).args(settings));
 
     let children: Vec<_> = settings[1..]
         .iter()
@@ -426,7 +426,7 @@ fn a_flag_with_a_mistake_in_the_file_is_reported_with_its_location() {
 fn both_wordings_of_a_conflict_are_one() {
     let server = Server::start();
     for percentage in ["percentage=1", "percentage=2"] {
-        ran(&mut on(&server, &["set", "quarter", percentage, "--by", "bob"]));
+        done(&mut on(&server, &["set", "quarter", percentage, "--by", "bob"]));
     }
 
     let said: Vec<_> = [
@@ -452,8 +452,8 @@ fn who_and_why_are_kept_and_shown() {
     let mut enable = on(&server, &["enable", "off", "-m", "launch day", "--by", "ana"]);
     let mut set = on(&server, &["set", "quarter", "percentage=50", "-m", "going well"]);
 
-    ran(&mut enable);
-    ran(set.env("FLAGSTAFF_AUTHOR", "bob"));
+    done(&mut enable);
+    done(set.env("FLAGSTAFF_AUTHOR", "bob"));
 
     // Readers in other languages treat any other value as off.
     assert_eq!(server.cli(&["HGET", "feature_flags", "off"]), "1");
@@ -568,7 +568,7 @@ fn a_terminal_asks_before_a_flag_is_off_for_all_users() {
 #[test]
 fn a_terminal_asks_before_several_overrides_are_removed() {
     let server = Server::start();
-    ran(&mut on(&server, &["enable", "off", "quarter"]));
+    done(&mut on(&server, &["enable", "off", "quarter"]));
 
     let (refused, question) = at_a_terminal(&on(&server, &["unset", "off", "quarter"]), "");
 
@@ -612,7 +612,7 @@ fn a_terminal_asks_before_a_promotion_is_finished() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
     fs::write(&file, "[flags]\na = false\n").unwrap();
-    ran(&mut on(&server, &["disable", "a", "--new", "--file", file.to_str().unwrap()]));
+    done(&mut on(&server, &["disable", "a", "--new", "--file", file.to_str().unwrap()]));
     let finish = on(&server, &["promote", "--finish", "a", "--file", file.to_str().unwrap()]);
 
     let (refused, question) = at_a_terminal(&finish, "n");
@@ -847,7 +847,7 @@ fn an_answer_about_a_value_that_cannot_be_read_is_an_error() {
 #[test]
 fn storing_json_is_reported_and_refused_with_plain() {
     let server = Server::start();
-    ran(&mut on(&server, &["enable", "off"]));
+    done(&mut on(&server, &["enable", "off"]));
 
     let refused = ran(&mut on(&server, &["set", "off", "owner=web", "--plain"]));
     assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
@@ -917,7 +917,7 @@ fn the_effect_on_flags_that_require_a_changed_flag_is_shown() {
         at_a_terminal(on(&server, &["disable", "a", "--file", file]).arg("-m").arg("x"), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
 
-    ran(on(&server, &["disable", "a", "--file", file]).arg("--yes"));
+    done(on(&server, &["disable", "a", "--file", file]).arg("--yes"));
     let back = told(&["enable", "a"]);
     assert!(back.contains("b: may be on for more users then, since it requires `a`"), "{back}");
 }
@@ -1029,7 +1029,7 @@ fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
         command
     };
 
-    ran(&mut on(&["set", "x", "denied_users+=eve"]));
+    done(&mut on(&["set", "x", "denied_users+=eve"]));
     assert_eq!(stored(&server, "x")["denied_users"], serde_json::json!(["eve"]));
     let shown = ran(&mut on(&["show", "x", "-o", "tsv"])).stdout;
     assert!(shown.contains("decides\tdenied_users\tmallory, eve\tredis, file\n"), "{shown}");

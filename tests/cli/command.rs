@@ -66,6 +66,16 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Runs a command that has to succeed, such as a step before what a test is about.
+///
+/// A step that fails unseen, at a busy server for example, shifts the revisions of the later ones.
+pub(crate) fn done(command: &mut Command) -> Ran {
+    let ran = ran(command);
+    assert_eq!(ran.code, ExitCode::Done, "{command:?}: {}", ran.stderr);
+    ran
+}
+
+#[must_use = "a command that fails unseen is no step of a test"]
 pub(crate) fn ran(command: &mut Command) -> Ran {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let code = status.code().and_then(ExitCode::from_number);

@@ -10,7 +10,7 @@ use flagstaff::{cli::ExitCode, definition::Field};
 use serde_json::{Value, json};
 
 use crate::{
-    command::{flagstaff, on, ran},
+    command::{done, flagstaff, on, ran},
     server::Server,
 };
 
@@ -91,7 +91,7 @@ fn nothing_is_cut_off_in_a_pipe() {
 #[test]
 fn names_of_flags_and_settings_are_completed() {
     let server = Server::start();
-    ran(&mut on(&server, &["enable", "quite_new", "--new"]));
+    done(&mut on(&server, &["enable", "quite_new", "--new"]));
 
     for (line, expected) in [
         (&["get", "q"][..], "quarter\tA quarter\nquite_new\n"),
@@ -324,8 +324,8 @@ fn a_batch_continues_after_a_line_that_is_not_utf8() {
 fn what_comes_out_of_a_pipe_has_columns() {
     let server = Server::start();
     let by = ["--by", "ana", "-m", "launch"];
-    ran(on(&server, &["set", "quarter", "percentage=50", "owner=null"]).args(by));
-    ran(on(&server, &["set", "quite_new", "percentage=10", "--new"]).args(by));
+    done(on(&server, &["set", "quarter", "percentage=50", "owner=null"]).args(by));
+    done(on(&server, &["set", "quite_new", "percentage=10", "--new"]).args(by));
 
     let piped = |arguments: &[&str]| -> Vec<Vec<String>> {
         let lines = ran(&mut on(&server, arguments)).stdout;

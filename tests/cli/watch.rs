@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    command::{on, ran},
+    command::{done, on},
     server::Server,
 };
 
@@ -57,7 +57,7 @@ fn changes_are_shown_as_they_happen() {
 #[test]
 fn a_change_is_shown_with_its_author_and_reason() {
     let server = Server::start();
-    ran(&mut on(&server, &["disable", "on", "--by", "eve", "-m", "before"]));
+    done(&mut on(&server, &["disable", "on", "--by", "eve", "-m", "before"]));
     let (_watching, mut lines) = Watching::start(&server, &["-o", "jsonl", "--exec", "cat"]);
     let mut next = || -> (Value, String) {
         let (shown, told) = (lines.next().unwrap(), lines.next().unwrap());
@@ -68,16 +68,16 @@ fn a_change_is_shown_with_its_author_and_reason() {
         (change, known)
     };
 
-    ran(&mut on(&server, &["enable", "off", "--by", "ana", "-m", "launch"]));
+    done(&mut on(&server, &["enable", "off", "--by", "ana", "-m", "launch"]));
     let (change, known) = next();
     assert_eq!((&change["version"], &*known), (&1.into(), r#""off" 2 "ana" "launch""#));
     // A writer that keeps no log is unknown, and is not confused with the writer before it.
     server.cli(&["HDEL", "feature_flags", "off"]);
     assert_eq!(next().1, r#""off" null null null"#);
-    ran(&mut on(&server, &["enable", "on", "--by", "bob"]));
+    done(&mut on(&server, &["enable", "on", "--by", "bob"]));
     assert_eq!(next().1, r#""on" 3 "bob" null"#);
     // An override that ends by time has no author for its end. It lasts until a busy machine has observed its start.
-    ran(&mut on(&server, &["set", "quarter", "percentage=50", "--for", "5s", "--by", "bob"]));
+    done(&mut on(&server, &["set", "quarter", "percentage=50", "--for", "5s", "--by", "bob"]));
     assert_eq!(next().1, r#""quarter" 4 "bob" null"#);
     assert_eq!(next().1, r#""quarter" null null null"#);
 }

@@ -132,11 +132,11 @@ async fn an_unavailable_flag_is_in_no_state() {
     assert_asking(&flags, 2, "unavailable");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_off_variant_of_an_unavailable_flag_meets_no_prerequisite() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish([("_other", true)].into_iter().collect())).unwrap();
-    let patience = Duration::from_millis(1);
+    let patience = Duration::from_secs(60);
     let price = Definition::new()
         .variants([("off", 1), ("high", 0)])
         .stale_after(patience)
@@ -151,14 +151,9 @@ async fn an_off_variant_of_an_unavailable_flag_meets_no_prerequisite() {
 
     script.send(Act::Publish([("price", true)].into_iter().collect())).unwrap();
     script.send(Act::Fail("connection refused")).unwrap();
-    let mut changes = flags.watch("price");
-    let unavailable = |flags: &Flags| {
-        let cause = flags.boolean("price", &Context::user("ana"), false).cause;
-        cause == Cause::Unavailable
-    };
-    while !unavailable(&flags) {
-        changes.changed().await.unwrap();
-    }
+    time::sleep(patience * 2).await;
+    let cause = flags.boolean("price", &Context::user("ana"), false).cause;
+    assert_eq!(cause, Cause::Unavailable);
 
     assert!(!ask(&flags, "one") && !ask(&flags, "several"));
 }

@@ -72,6 +72,38 @@ fn every_lint_is_silent_about_correct_files() {
     assert_eq!(missing, BTreeSet::new());
 }
 
+/// A help with quotes of its own around a name would be another file than the one it recommends.
+#[test]
+fn names_in_helps_are_quoted_as_toml_has_them() {
+    const HOSTILE: &str = r#""a\"b\\c""#;
+
+    for (code, text, setting) in [
+        ("invalid-type", format!("[flags.x]\nrequires = {HOSTILE}\n"), "requires = [NAME]"),
+        (
+            "unknown-variant",
+            format!(
+                "[flags]\n{HOSTILE} = true\n[flags.x]\nrequires = [{{ flag = {HOSTILE}, variant = \"v\" }}]\n"
+            ),
+            "write `NAME`",
+        ),
+        (
+            "unknown-prerequisite",
+            format!("[flags.x]\nrules = [{{ when = {{ flag = {HOSTILE} }}, serve = true }}]\n"),
+            "attributes = { flag = NAME }",
+        ),
+        (
+            "off-without-variant",
+            format!("[flags.x.variants]\n{HOSTILE} = 1\nb = 1\n"),
+            "such as `off = NAME`",
+        ),
+    ] {
+        let found = lint(code, &text);
+        let help = found.iter().find_map(|problem| problem.help.as_ref()).expect(code);
+
+        assert!(help.contains(&setting.replace("NAME", HOSTILE)), "{code}: {help}");
+    }
+}
+
 /// Returns all lints, compared with an older file that has flags of all kinds.
 fn everything() -> Lints {
     let before = include_str!("../data/lint/before/redraws-users.toml");

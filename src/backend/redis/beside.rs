@@ -2,26 +2,42 @@
 //! replica.
 //!
 //! None of the answers is needed, so none requires a right. An answer that the user may not get
-//! stays unknown.
+//! stays unknown until the right is granted.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{RedisResult, Value, cmd};
+use tokio::time::Instant;
 
 use super::{
     connect::Commands,
     layout::{Layout, if_allowed},
 };
+use crate::foreign::info;
+
+/// The time after which a refused question is asked again. Each refusal adds to the server's log of
+/// denied commands, so this is rare.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// The questions that the server answers, as far as that is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rights {
-    pub(super) log: bool,
+    pub(super) log: Right,
     /// Also false if a scan takes too long.
     pub(super) scan: bool,
-    time: bool,
-    role: bool,
+    time: Right,
+    role: Right,
     evictions: bool,
+}
+
+/// The right to one question.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Right {
+    command: &'static str,
+    /// The time of the last refusal; `None` if the question was answered, or was not asked yet.
+    refused: Option<Instant>,
+    /// True if the log of this process has the refusal.
+    is_reported: bool,
 }
 
 /// The answers to these questions.
@@ -43,22 +59,83 @@ pub(super) struct Asked {
     pub(super) after: SystemTime,
 }
 
+impl Default for Rights {
+    fn default() -> Self {
+        Self {
+            log: Right::new("XREVRANGE"),
+            scan: true,
+            time: Right::new("TIME"),
+            role: Right::new("ROLE"),
+            evictions: false,
+        }
+    }
+}
+
 impl Rights {
-    pub(super) fn new(log: bool, evictions: bool) -> Self {
-        Self { log, scan: true, time: true, role: true, evictions }
+    /// Forgets the refusals of the last connection: the next one may lead to another server. The log
+    /// had an entry that is too large at the instant `log_was_large`, which would end a connection.
+    pub(super) fn renew(&mut self, log_was_large: Option<Instant>, evictions: bool) {
+        self.log.refused = log_was_large;
+        (self.time.refused, self.role.refused) = (None, None);
+        (self.scan, self.evictions) = (true, evictions);
     }
 
-    /// Asks all questions that are allowed, at once. A question that the server refuses is not
-    /// asked again.
+    /// Asks all questions that are allowed, at once. A question that the server refuses is asked
+    /// again after a minute.
     pub(super) async fn ask(&mut self, layout: &Layout, conn: &Commands) -> Beside {
         let mut log = conn.clone();
         let (revision, time, link, evictions) = tokio::join!(
-            asked(&mut self.log, layout.last_revision(&mut log)),
-            asked(&mut self.time, time(conn.clone())),
-            asked(&mut self.role, link(conn.clone())),
+            self.log.ask(layout.last_revision(&mut log)),
+            self.time.ask(time(conn.clone())),
+            self.role.ask(link(conn.clone())),
             asked(&mut self.evictions, evictions(conn.clone())),
         );
         Beside { revision, time, link: link.flatten(), evictions: evictions.flatten() }
+    }
+}
+
+impl Right {
+    const fn new(command: &'static str) -> Self {
+        Self { command, refused: None, is_reported: false }
+    }
+
+    /// Returns `true` unless the server has refused the last question.
+    pub(super) const fn is_given(self) -> bool {
+        self.refused.is_none()
+    }
+
+    /// Returns `true` if the question may be asked now.
+    pub(super) fn may_ask(self) -> bool {
+        self.refused.is_none_or(|at| at.elapsed() >= ASK_AGAIN)
+    }
+
+    /// Puts the next question off, as a refusal does.
+    pub(super) fn put_off(&mut self) {
+        self.refused = Some(Instant::now());
+    }
+
+    async fn ask<T>(&mut self, question: impl Future<Output = RedisResult<T>>) -> Option<T> {
+        if !self.may_ask() {
+            return None;
+        }
+        let answer = question.await;
+        let command = self.command;
+        match &answer {
+            Ok(_) => {
+                self.refused = None;
+                if std::mem::take(&mut self.is_reported) {
+                    info!(command, "the server grants a command from here on");
+                }
+            }
+            Err(error) if is_failure(error) => {}
+            Err(_) => {
+                self.put_off();
+                if !std::mem::replace(&mut self.is_reported, true) {
+                    info!(command, "the server refuses a command that is not required");
+                }
+            }
+        }
+        answer.ok()
     }
 }
 
@@ -67,8 +144,13 @@ async fn asked<T>(may: &mut bool, question: impl Future<Output = RedisResult<T>>
         return None;
     }
     let answer = question.await;
-    *may = answer.as_ref().err().is_none_or(|error| error.is_timeout() || error.is_io_error());
+    *may = answer.as_ref().err().is_none_or(is_failure);
     answer.ok()
+}
+
+/// Returns `true` if the connection has failed, and the server has refused nothing.
+fn is_failure(error: &redis::RedisError) -> bool {
+    error.is_timeout() || error.is_io_error()
 }
 
 /// Returns the time of the server, and the instants between which it was read.
@@ -100,4 +182,47 @@ pub(super) async fn evictions(mut conn: Commands) -> RedisResult<Option<u64>> {
         |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let evicts = value("maxmemory_policy").is_some_and(|policy| policy.starts_with("allkeys-"));
     Ok(value("evicted_keys").and_then(|keys| keys.parse().ok()).filter(|_| evicts))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::ErrorKind;
+
+    use super::*;
+
+    /// Returns the answer to a question that the server would answer, and to one that it refuses.
+    async fn ask(right: &mut Right, is_allowed: bool) -> Option<u64> {
+        let refusal = || (ErrorKind::UnexpectedReturnType, "refused").into();
+        right.ask(async { if is_allowed { Ok(1) } else { Err(refusal()) } }).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_question_is_asked_again_after_a_minute() {
+        let mut right = Right::new("TIME");
+
+        assert_eq!(ask(&mut right, false).await, None);
+        assert!(!right.is_given());
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert_eq!(ask(&mut right, true).await, None);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(ask(&mut right, false).await, None);
+        assert_eq!(ask(&mut right, true).await, None);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(ask(&mut right, true).await, Some(1));
+        assert!(right.is_given());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_with_an_entry_too_large_is_asked_for_again_after_a_minute() {
+        let mut rights = Rights::default();
+        assert!(rights.log.may_ask());
+
+        rights.log.put_off();
+        let at = Some(Instant::now());
+        tokio::time::advance(Duration::from_secs(59)).await;
+        rights.renew(at, false);
+        assert!(!rights.log.may_ask());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(rights.log.may_ask());
+    }
 }

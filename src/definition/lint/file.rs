@@ -11,7 +11,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::{Level, Lints};
+use super::settings::Lints;
 use crate::{
     definition::{
         Code, Diagnostic, FlagsFile, Key, Value,
@@ -20,6 +20,7 @@ use crate::{
         file::{FLAGS, Reading},
         segment::SEGMENTS,
         segments::Segments,
+        severity::Level,
         written::in_order,
     },
     model::{Definition, Entry, Field, SharedDefinition},

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
-use super::{Number, Scalar};
+use super::{number::Number, scalar::Scalar};
 
 /// A point in time.
 ///

@@ -9,51 +9,23 @@ mod network;
 mod number;
 mod pattern;
 mod print_set;
+mod scalar;
 mod text;
 mod values;
 mod version;
 
-use xxhash_rust::xxh3::xxh3_64;
-
-pub(crate) use self::{instant::Instant, name_set::NameSet, number::Number};
+pub use self::scalar::Case;
+pub(crate) use self::{
+    instant::Instant,
+    name_set::{NameSet, hash_text},
+    number::Number,
+    scalar::Scalar,
+};
 use self::{
     network::Networks, number::Bound, pattern::Patterns, text::Texts, values::Values,
     version::Requirements,
 };
 use super::{InvalidOperand, Operator, Printed, Value};
-
-/// The treatment of upper and lower case in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-#[non_exhaustive]
-pub enum Case {
-    /// Upper and lower case differ.
-    #[default]
-    Exact,
-    /// Case is ignored: each letter is compared in lower case.
-    Ignored,
-}
-
-/// A value of a context that is neither a list nor a table.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Scalar<'v> {
-    Bool(bool),
-    Number(Number),
-    Text(&'v str),
-}
-
-impl<'v> Scalar<'v> {
-    /// Returns the value, unless it is a list or a table.
-    #[inline]
-    pub(crate) fn of(value: &'v Value<'_>) -> Option<Self> {
-        match value {
-            Value::Bool(value) => Some(Self::Bool(*value)),
-            Value::Integer(number) => Some(Self::Number(Number::Integer(*number))),
-            Value::Float(number) => Some(Self::Number(Number::Float(*number))),
-            Value::String(text) => Some(Self::Text(text)),
-            Value::List(_) | Value::Table(_) => None,
-        }
-    }
-}
 
 /// A compiled operand, which values are compared with.
 #[derive(Debug)]
@@ -205,13 +177,6 @@ impl Matcher {
             Self::Text(_) | Self::Values(_) | Self::Versions(_) | Self::Number(_) => None,
         }
     }
-}
-
-/// Returns the XXH3 of a string.
-// Not inlined, since few sets are large enough to need it.
-#[inline(never)]
-pub(crate) fn hash_text(text: &str) -> u64 {
-    xxh3_64(text.as_bytes())
 }
 
 /// Returns the strings of an operand that is a string or a list of strings.

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{hash_text, print_set::PrintSet};
+use super::print_set::PrintSet;
 
 /// A set of names, compiled for membership tests.
 #[derive(Debug, Clone)]
@@ -110,6 +110,13 @@ fn find(table: &HashTable<Member>, text: &str, hash: u64, name: &str) -> bool {
 #[inline]
 fn filter_bit(hash: u64) -> u64 {
     1 << ((hash >> 48) & 63)
+}
+
+/// Returns the XXH3 of a string.
+// Not inlined, since few sets are large enough to need it.
+#[inline(never)]
+pub(crate) fn hash_text(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use globset::GlobBuilder;
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::Case;
+use super::scalar::Case;
 use crate::model::InvalidOperand;
 
 /// The largest size of one compiled expression, in bytes. A match takes time that is linear in the

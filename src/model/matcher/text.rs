@@ -1,6 +1,6 @@
 //! Searches for strings within strings, with and without case.
 
-use super::Case;
+use super::scalar::Case;
 use crate::model::Operator;
 
 /// Strings; a string matches if any of them is found at the place.

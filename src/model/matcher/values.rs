@@ -3,7 +3,12 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Case, NameSet, Number, Scalar, number::Exact, text::fold};
+use super::{
+    name_set::NameSet,
+    number::{Exact, Number},
+    scalar::{Case, Scalar},
+    text::fold,
+};
 use crate::model::InvalidOperand;
 
 /// A set of values; a value matches if it is equal to any of them.

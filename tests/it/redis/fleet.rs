@@ -1,12 +1,12 @@
 //! The list of instances, the changes that they have seen, and the overrides that an instance keeps for its next start.
 
-use std::{path::Path, sync::mpsc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::mpsc, time::Duration};
 
 use flagstaff::{
     Context, Definition, File, Flags, Memory, Redis,
     source::{Fleet, Instance, OnLostStore, RedisHandle, Status},
 };
-use tokio::time::timeout;
+use tokio::time::{self, Instant, timeout};
 
 use super::{
     proxy::{Mode, Proxy},
@@ -185,7 +185,7 @@ async fn an_instance_reports_that_it_rejects_its_file() {
     assert!(!fleet.instances[0].runs(b"[flags]\n"));
 }
 
-/// Announcements at heartbeats alone would take 30 seconds.
+/// An announcement at a heartbeat would take up to five seconds of a clock that moves by one at most.
 #[tokio::test]
 async fn an_instance_says_at_once_that_it_refuses_its_file() {
     let server = Server::start();
@@ -194,20 +194,34 @@ async fn an_instance_says_at_once_that_it_refuses_its_file() {
     std::fs::write(&path, "[flags]\na = true\n").unwrap();
     let file = File::open(&path).unwrap();
     let one = redis(&server, "one");
-    let _flags =
+    let flags =
         Flags::builder().source(one.clone()).source(file).max_wait(BOUND).start().await.unwrap();
     fleet_with(&one, 1, |instance| !instance.has_refused_file).await;
-
-    let turns = async {
-        for turn in 0..6 {
-            let refuses = turn % 2 == 0;
-            let value = if refuses { "3" } else { "true" };
-            std::fs::write(&path, format!("[flags]\na = {value}\n")).unwrap();
-            fleet_with(&one, 1, |instance| instance.has_refused_file == refuses).await;
+    // A runtime with something to do does not move a paused clock by itself.
+    tokio::spawn(async {
+        loop {
+            tokio::task::yield_now().await;
         }
-    };
+    });
 
-    timeout(Duration::from_secs(20), turns).await.expect("no turn waits for a heartbeat");
+    for refuses in [true, false, true, false] {
+        let value = if refuses { "3" } else { "true" };
+        std::fs::write(&path, format!("[flags]\na = {value}\n")).unwrap();
+        let refused = async {
+            while (flags.health().sources[1].status == Status::Error) != refuses {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(BOUND, refused).await.expect("the file is read");
+
+        time::pause();
+        let begun = Instant::now();
+        while one.fleet().await.unwrap().instances[0].has_refused_file != refuses {
+            assert!(begun.elapsed() < Duration::from_secs(1), "waits for a heartbeat");
+            time::advance(Duration::from_millis(1)).await;
+        }
+        time::resume();
+    }
 }
 
 #[tokio::test]
@@ -376,6 +390,35 @@ async fn a_right_to_announce_that_is_granted_later_is_used_without_a_restart() {
 
     let announced = fleet(&watching, 1).await;
     assert_eq!(announced.instances[0].name, "web");
+}
+
+#[tokio::test]
+async fn a_right_to_the_log_that_is_granted_later_is_used_on_the_same_connection() {
+    let server = Server::start();
+    let user = ["ACL", "SETUSER", "web", "on", ">secret", "~*", "&*", "+@all", "-xrevrange"];
+    server.cli(&user);
+    let url = server.url().replace("redis://", "redis://web:secret@");
+    let watching = redis(&server, "watching");
+    let revision = watching.store("beta", None, Some("1"), None, None).await.unwrap().revision;
+    // Longer than the test moves the clock.
+    let web = patient(&url).response_timeout(BOUND * 2).instance("web");
+    let _flags = Flags::builder().source(web).max_wait(BOUND).start().await.unwrap();
+    assert_eq!(fleet(&watching, 1).await.instances[0].revision, None);
+    let connections = || {
+        let clients = server.cli(&["CLIENT", "LIST"]);
+        let clients = clients.lines().filter(|line| line.contains(" user=web "));
+        let ids = clients.filter_map(|line| Some(line.split_once(' ')?.0.to_owned()));
+        ids.collect::<BTreeSet<_>>()
+    };
+    let before = connections();
+
+    server.cli(&["ACL", "SETUSER", "web", "+xrevrange"]);
+    time::pause();
+    time::advance(BOUND).await;
+    time::resume();
+
+    fleet_with(&watching, 1, |instance| instance.revision == revision).await;
+    assert!(revision.is_some() && before.is_subset(&connections()), "{before:?}");
 }
 
 #[tokio::test]

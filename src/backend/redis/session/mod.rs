@@ -55,12 +55,7 @@ pub(super) struct Memory {
     evicted: HashSet<Vec<u8>>,
     /// True while health shows that overrides were evicted.
     is_eviction_shown: bool,
-}
-
-impl Memory {
-    fn may_read_log(&self) -> bool {
-        self.log_was_large.is_none_or(|at| at.elapsed() >= BLOCKED)
-    }
+    rights: Rights,
 }
 
 /// The reasons why a session ends.
@@ -82,7 +77,6 @@ pub(super) struct Session<'a> {
     sink: &'a Sink,
     connection: Arc<Connection>,
     memory: &'a mut Memory,
-    rights: Rights,
     /// The server's count of evicted keys at the last complete read, if the server may evict keys.
     evictions: Option<u64>,
     /// True if the server reports changes.
@@ -183,13 +177,12 @@ impl<'a> Session<'a> {
         sink.mode(if tracked { "tracking" } else { "polling" });
         let evictions = beside::evictions(connection.conn.clone()).await;
         let evictions = evictions.map_err(|error| connection.error(&error))?;
-        let rights = Rights::new(memory.may_read_log(), evictions.is_some());
+        memory.rights.renew(memory.log_was_large, evictions.is_some());
         Ok(Self {
             redis,
             sink,
             connection: Arc::new(connection),
             memory,
-            rights,
             evictions,
             tracked,
             was_up: false,
@@ -318,7 +311,7 @@ impl<'a> Session<'a> {
         let tracking = layout.renew_tracking(&mut conn);
         let logged = async {
             match seen {
-                Some(seen) if self.rights.log => {
+                Some(seen) if self.memory.rights.log.is_given() => {
                     Some(layout.logged_since(&mut log, seen.revision).await)
                 }
                 _ => None,
@@ -428,23 +421,5 @@ async fn at(due: Option<Instant>) {
     match due {
         Some(due) => sleep_until(due).await,
         None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_log_with_an_entry_too_large_is_asked_for_again_after_a_minute() {
-        let memory = Memory { log_was_large: Some(Instant::now()), ..Memory::default() };
-        let may_read = async |after| {
-            tokio::time::advance(Duration::from_secs(after)).await;
-            memory.may_read_log()
-        };
-
-        assert!(!may_read(0).await && !may_read(59).await);
-        assert!(may_read(1).await);
-        assert!(Memory::default().may_read_log());
     }
 }

@@ -37,8 +37,8 @@ impl Session<'_> {
         self.read_at = Instant::now();
         let (redis, main) = (self.redis.clone(), Arc::clone(&self.connection));
         let known = self.reader.take().filter(|reader| !reader.is_over());
-        let (mut rights, care) = (self.rights, self.memory.care);
-        let needs_own = self.rights.log && self.pace.is_large;
+        let (mut rights, care) = (self.memory.rights, self.memory.care);
+        let needs_own = self.memory.rights.log.may_ask() && self.pace.is_large;
         self.reading = Some(Box::pin(async move {
             let Settings { target, layout, timeouts, .. } = &*redis.settings;
             let reader = match known {
@@ -66,7 +66,7 @@ impl Session<'_> {
     fn may_scan(&self) -> bool {
         // Without reports, no flag is read by name meanwhile, so none would have to wait.
         self.tracked
-            && self.rights.scan
+            && self.memory.rights.scan
             && !self.others_change
             && !self.is_refused
             && self.memory.care == Care::Usual
@@ -77,7 +77,7 @@ impl Session<'_> {
         let Beginning { reader, rights, found } = begun;
         self.reading = None;
         if found.is_ok() {
-            self.rights = rights;
+            self.memory.rights = rights;
         }
         let is_main = Arc::ptr_eq(&reader, &self.connection);
         if !is_main {
@@ -93,13 +93,6 @@ impl Session<'_> {
         }
     }
 
-    /// Allows the log to be read again, a while after it had an entry that was too large.
-    fn ask_for_log_again(&mut self) {
-        if self.memory.log_was_large.is_some() && self.memory.may_read_log() {
-            self.rights.log = true;
-        }
-    }
-
     /// Reads everything, and publishes it if it differs.
     pub(super) async fn read(&mut self) -> Result<(), Ended> {
         (self.due, self.reading) = (None, None);
@@ -107,8 +100,7 @@ impl Session<'_> {
         self.read_at = Instant::now();
         let connection = Arc::clone(&self.connection);
         let care = self.memory.care;
-        self.ask_for_log_again();
-        let whole = self.redis.read_whole(&connection, care, &mut self.rights).await;
+        let whole = self.redis.read_whole(&connection, care, &mut self.memory.rights).await;
         self.take(whole.map(|(reading, beside)| (Found::All(reading), beside)), &connection).await
     }
 
@@ -121,7 +113,7 @@ impl Session<'_> {
         self.unread = 0;
         match found {
             Ok((found, beside)) => {
-                if self.rights.log {
+                if self.memory.rights.log.is_given() {
                     self.memory.log_was_large = None;
                 }
                 match found {
@@ -135,7 +127,7 @@ impl Session<'_> {
             }
             Err(Unread::LargeLog) => {
                 // Reading the log again at once would end one connection after the other.
-                self.rights.log = false;
+                self.memory.rights.log.put_off();
                 if self.memory.log_was_large.replace(Instant::now()).is_none() {
                     let log = self.redis.settings.layout.log();
                     warn!(
@@ -272,7 +264,7 @@ impl Session<'_> {
             // Flags that were read by name meanwhile may be newer.
             Some(revision) if !self.newer.is_empty() => revision.max(known),
             Some(revision) => revision,
-            None if self.rights.log => known,
+            None if self.memory.rights.log.is_given() => known,
             None => None,
         };
         shared.saw(revision);
