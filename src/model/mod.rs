@@ -102,7 +102,7 @@ pub(crate) use self::{
     resolved::Resolved,
     setting::Row,
     settings::settings,
-    variant_name::{TooManyVariantNames, variant_name},
+    variant_name::{TooManyVariantNames, variant_name, variant_name_at},
 };
 #[cfg(feature = "definition")]
 pub(crate) use self::{
