@@ -17,7 +17,6 @@ pub(super) struct Seen<'a, T> {
 }
 
 /// A flag to evaluate, and as which type.
-#[derive(Clone, Copy)]
 pub(super) struct Question<'q, 'a, K> {
     pub(super) key: &'q K,
     pub(super) flag_type: FlagType,
@@ -37,13 +36,13 @@ impl Snapshot {
     pub(super) fn observed<'a, T>(
         &'a self,
         observed: &Observed,
-        question: Question<'_, 'a, impl FlagKey>,
+        question: &Question<'_, 'a, impl FlagKey>,
         context: &Context<'_>,
         answer: impl FnOnce(Option<Drawn<'a>>) -> Seen<'a, T>,
     ) -> Answer<T> {
         match observed.has_hooks() {
-            true => self.hooked(observed, &question, context, answer),
-            false => self.counted(observed, &question, context, answer).answer,
+            true => self.hooked(observed, question, context, answer),
+            false => self.counted(observed, question, context, answer).answer,
         }
     }
 
@@ -118,7 +117,7 @@ impl Snapshot {
         context: &Context<'_>,
         default: bool,
     ) -> Answer<bool> {
-        self.observed(observed, self.gate_of(key), context, |drawn| self.seen(drawn, key, default))
+        self.observed(observed, &self.gate_of(key), context, |drawn| self.seen(drawn, key, default))
     }
 
     /// Observes an evaluation of every flag that a source has.
@@ -128,7 +127,7 @@ impl Snapshot {
             let key = &&**self.names.name(slot);
             let found = Some((slot, &self.merged.plans[slot as usize]));
             let question = Question { key, flag_type: FlagType::Boolean, found };
-            self.observed(observed, question, context, |drawn| self.seen(drawn, key, false));
+            self.observed(observed, &question, context, |drawn| self.seen(drawn, key, false));
         }
     }
 

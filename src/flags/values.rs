@@ -238,7 +238,7 @@ impl Snapshot {
             return finish(self.read_unobserved(key, context, expected, read));
         };
         let question = Question { key, flag_type: expected.0, found: self.find(key) };
-        self.observed(observed, question, context, |asked| {
+        self.observed(observed, &question, context, |asked| {
             let Some((evaluation, served)) = asked else {
                 let answer = Answer::new(None, self.absence(key.as_str()), None);
                 return Seen { answer: finish(answer), on: false, content: Content::Nothing };

@@ -238,7 +238,7 @@ impl Snapshot {
         default: bool,
     ) -> Result<(), Unmet> {
         let mut met = Ok(());
-        self.observed(observed, self.gate_of(flag), context, |drawn| {
+        self.observed(observed, &self.gate_of(flag), context, |drawn| {
             let evaluation = drawn.map(|(evaluation, _)| evaluation);
             met = self.require(flag, evaluation, context, required, default);
             self.seen(drawn, flag, default)

@@ -40,11 +40,10 @@ fn total(flags: &Flags, key: &str) -> u64 {
     counts(flags).flag(key).map_or(0, |flag| flag.total())
 }
 
-/// On or off, the variant, the reason, the error, and the count of each outcome.
-fn outcomes(
-    flags: &Flags,
-    key: &str,
-) -> Vec<(bool, Option<&'static str>, Reason, Option<ErrorCode>, u64)> {
+/// On or off, the variant, the reason, the error, and the count of an outcome.
+type Row = (bool, Option<&'static str>, Reason, Option<ErrorCode>, u64);
+
+fn outcomes(flags: &Flags, key: &str) -> Vec<Row> {
     let all = counts(flags);
     let outcomes = all.flag(key).map_or(&[][..], |flag| &flag.outcomes[..]);
     let row = |it: &OutcomeCount| (it.on, it.variant, it.reason, it.error_code, it.count);
@@ -159,7 +158,7 @@ async fn gates_and_switches_count_each_request_once() {
     let expected = [("on", 1), ("off", 1), ("on", 1), ("half", 1), ("(unknown)", 1)];
 
     for (gate, (key, once)) in gates.into_iter().zip(expected) {
-        let mut service = gate.flags(&flags).layer(inner.clone());
+        let mut service = gate.flags(&flags).layer(inner);
         for _ in 0..3 {
             let before = total(&flags, key);
             // Polling decides nothing for a request.
@@ -247,7 +246,7 @@ async fn flags_that_come_later_are_counted_from_their_first_evaluation() {
 
     let all = counts(&flags);
     assert_eq!(all.flag("half").map(|half| (half.total(), half.distinct_units)), Some((102, 1)));
-    assert!((0..100).all(|n| all.flag(&format!("later_{n}")).is_some_and(|it| it.total() == 1)));
+    assert!((0..100).all(|n| all.flag(format!("later_{n}")).is_some_and(|it| it.total() == 1)));
 }
 
 #[tokio::test]
