@@ -110,7 +110,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.ask(
             |snapshot| snapshot.is_enabled_unobserved(&key, context),

@@ -130,7 +130,7 @@ impl Snapshot {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_enabled_unobserved(&self, key: &impl FlagKey, context: &Context<'_>) -> bool {
         let on = self.known_or(
             key,

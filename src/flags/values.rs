@@ -56,7 +56,7 @@ impl Snapshot {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn boolean_unobserved(
         &self,
         key: &impl FlagKey,
@@ -259,7 +259,7 @@ impl Snapshot {
     }
 
     /// Evaluates a flag, and reads its content with `read`, without an observer.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_unobserved<'a, T>(
         &'a self,
         key: &impl FlagKey,
@@ -323,7 +323,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
         self.cell.ask(
             |snapshot| snapshot.boolean_unobserved(&key, context, default),
@@ -350,7 +350,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn variant<'d>(
         &self,
         key: impl FlagKey,
@@ -384,7 +384,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn string(
         &self,
         key: impl FlagKey,
@@ -418,7 +418,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.typed(&key, context, INTEGER, |content| content.integer()).unwrap_or(default)
     }
@@ -445,7 +445,7 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
         self.typed(&key, context, FLOAT, |content| content.float()).unwrap_or(default)
     }
@@ -482,7 +482,7 @@ impl Flags {
         self.typed(&key, context, value, |content| content.deserialize()).unwrap_or(default)
     }
 
-    #[inline]
+    #[inline(always)]
     fn typed<T>(
         &self,
         key: &impl FlagKey,
