@@ -62,7 +62,7 @@
 //! | `cookie` | | [`StickyCookie`](context::StickyCookie): a signed id for visitors without an account |
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
-//! | `metrics` | | failures, status and age of every source, through the `metrics` facade; see the [guide] |
+//! | `metrics` | | evaluations, and failures, status and age of every source, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `uuid` | | `uuid::Uuid` as an [id](context::IntoId) and as an [attribute](context::IntoAttribute) |
 //! | `edit` | | [`definition::edit`]: edits of flags.toml that keep its comments and its layout |
@@ -101,6 +101,7 @@ mod foreign;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+pub mod observe;
 #[cfg(any(
     feature = "codegen",
     feature = "edit",
@@ -147,8 +148,8 @@ pub mod guide {
                     #![allow(unused_imports, reason = "names that the text links to")]
 
                     use crate::{
-                        answer::*, context::*, definition::*, event::*, explain::*, gate::*, request::*,
-                        source::*, write::*, *,
+                        answer::*, context::*, definition::*, event::*, explain::*, gate::*, observe::*,
+                        request::*, source::*, write::*, *,
                     };
                 }
             )*

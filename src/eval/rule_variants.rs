@@ -119,7 +119,10 @@ impl Split {
     #[inline]
     fn draw(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Chosen {
         let unit = unit(context, self.bucket_by.as_ref());
-        let bucket = unit.map(|unit| bucket::draw(unit, self.seed));
+        let bucket = unit.map(|unit| {
+            visitor.drawing_by(unit);
+            bucket::draw(unit, self.seed)
+        });
         visitor.drew(Draw::Split, bucket);
         let no_unit = Chosen::Nothing(Nothing::NoUnit(self.no_unit));
         let Some(bucket) = bucket else { return no_unit };

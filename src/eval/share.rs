@@ -69,7 +69,10 @@ impl Drawn {
     #[inline]
     fn draw(&self, context: &Context<'_>, purpose: Draw, visitor: &mut impl Visitor) -> &Verdict {
         let unit = unit(context, self.bucket_by.as_deref());
-        let bucket = unit.map(|unit| bucket::draw(unit, self.seed));
+        let bucket = unit.map(|unit| {
+            visitor.drawing_by(unit);
+            bucket::draw(unit, self.seed)
+        });
         visitor.drew(purpose, bucket);
         match bucket {
             None => &self.no_unit,

@@ -330,6 +330,7 @@ impl Variants {
                 false => self.out(missing),
             };
         };
+        visitor.drawing_by(unit);
         if !INSISTS && self.is_spared(unit, visitor) {
             let source = self.traffic_source;
             return self.out(Decision { source, ..because(Cause::Traffic) });

@@ -22,6 +22,9 @@ pub(crate) trait Visitor {
     /// Records that a rule matched.
     fn matched(&mut self, _rule: usize) {}
 
+    /// Records the hash of the unit that a bucket is drawn by, before the draw.
+    fn drawing_by(&mut self, _unit: u64) {}
+
     /// Records the bucket of a draw; `None` if the context has no unit.
     fn drew(&mut self, _draw: Draw, _bucket: Option<u64>) {}
 }

@@ -14,12 +14,15 @@ use tokio::{
 use super::{
     Flags, SourceError,
     clock::Clock,
+    counts::gather_counts,
     publisher::{Publisher, keep_time},
     snapshot::Strictness,
 };
 use crate::{
     backend::{self, Backend, BackendError, IntoBackend, Sink, Source, SourceKind, identify},
     foreign::{info, warn},
+    model::Value,
+    observe::{Counting, Hook, Hooks, Observer},
 };
 
 /// A builder of [`Flags`] from their sources, strongest first. Made by [`Flags::builder`].
@@ -30,6 +33,8 @@ pub struct FlagsBuilder {
     max_wait: Option<Duration>,
     require_ready: bool,
     clock: Clock,
+    counts: bool,
+    hooks: Hooks,
 }
 
 impl FlagsBuilder {
@@ -99,6 +104,78 @@ impl FlagsBuilder {
         self
     }
 
+    /// Counts all evaluations, by flag and outcome: see [`Flags::counts`]. They are not counted
+    /// unless this is set.
+    ///
+    /// Threads do not contend for the counts. A thread allocates its counts when it evaluates a flag
+    /// for the first time, 64 bytes for each flag, and a flag that draws takes 1 KiB for all threads.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).counts().start().await?;
+    ///
+    /// flags.is_enabled("beta", &Context::user("ana"));
+    ///
+    /// let counts = flags.counts().expect("they are on");
+    /// assert_eq!(counts.flag("beta").map(|beta| beta.total()), Some(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn counts(mut self) -> Self {
+        self.counts = true;
+        self
+    }
+
+    /// Adds a hook, which runs with each evaluation. Evaluations that are
+    /// [counted](crate::Flags::counts) run hooks, and no others do.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.add(hook);
+        self
+    }
+
+    /// Adds a hook hint: a value that hooks find in
+    /// [each evaluation](crate::observe::HookContext::hint).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use flagstaff::{Context, Flags, Memory, answer::Value, observe::{Hook, HookContext}};
+    ///
+    /// struct Region(mpsc::Sender<Option<Value<'static>>>);
+    ///
+    /// impl Hook for Region {
+    ///     type Data = ();
+    ///
+    ///     fn before(&self, evaluation: &HookContext<'_, '_>, _: &mut ()) {
+    ///         let _ = self.0.send(evaluation.hint("region").cloned());
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let (sender, regions) = mpsc::channel();
+    /// let source = Memory::new().with("beta", true);
+    /// let builder = Flags::builder().source(source).hook(Region(sender)).hook_hint("region", "eu");
+    /// let flags = builder.start().await?;
+    ///
+    /// flags.is_enabled("beta", &Context::anonymous());
+    ///
+    /// assert_eq!(regions.try_recv(), Ok(Some(Value::from("eu"))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn hook_hint(mut self, name: impl Into<String>, value: impl Into<Value<'static>>) -> Self {
+        self.hooks.hint(name.into(), value.into());
+        self
+    }
+
     /// Loads all sources and follows them from then on, in tasks of the current tokio runtime.
     ///
     /// # Errors
@@ -113,7 +190,10 @@ impl FlagsBuilder {
     pub async fn start(self) -> Result<Flags, StartError> {
         assert!(self.sources.len() < usize::from(u8::MAX), "at most 254 sources");
         let sources = identify(self.sources.iter().map(|source| (source.kind(), source.name())));
-        let publisher = Arc::new(Publisher::new(sources, Strictness::Lenient, self.clock));
+        let counting = self.counts.then(|| Counting::new(self.clock.now()));
+        let observer = Observer::new(counting, self.hooks);
+        let publisher = Publisher::new(sources, Strictness::Lenient, self.clock, observer);
+        let publisher = Arc::new(publisher);
         let target: Weak<Publisher> = Arc::downgrade(&publisher);
         let mut tasks = JoinSet::new();
         let (ended, mut failures) = mpsc::unbounded_channel();
@@ -132,6 +212,9 @@ impl FlagsBuilder {
         }
 
         publisher.passes_time_in(tasks.spawn(keep_time(Arc::downgrade(&publisher))));
+        if self.counts {
+            tasks.spawn(gather_counts(Arc::downgrade(&publisher)));
+        }
 
         let deadline = time::sleep(self.max_wait.unwrap_or(Duration::from_secs(2)));
         tokio::pin!(deadline);

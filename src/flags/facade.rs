@@ -110,9 +110,12 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
-        self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
+        self.cell.ask(
+            |snapshot| snapshot.is_enabled_unobserved(&key, context),
+            |snapshot| snapshot.is_enabled(&key, context),
+        )
     }
 
     /// Resolves a flag key once, so that evaluating the flag costs less.
@@ -721,7 +724,13 @@ impl Flags {
             let _ = tokio::time::timeout(LEAVE, all).await;
         }
         drop(tasks);
+        // The last evaluations reach the recorder of metrics.
+        self.inner.publisher.gather_counts();
         self.inner.publisher.close();
+    }
+
+    pub(super) fn publisher(&self) -> &Publisher {
+        &self.inner.publisher
     }
 
     pub(super) fn subscribe_tracking(&self) -> broadcast::Receiver<TrackingEvent> {

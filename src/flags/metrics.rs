@@ -1,6 +1,7 @@
 //! Metrics of the sources, for programs that install a recorder.
 //!
-//! No evaluation runs any of this code: metrics change when a source publishes or fails.
+//! No evaluation runs any of this code, except one as another type than that of the value. Metrics
+//! change when a source publishes or fails, and when counts are gathered.
 
 use std::{
     fmt,
@@ -10,8 +11,9 @@ use std::{
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
 use super::{ChangeCause, Health, SourceHealth, Status};
-use crate::foreign;
+use crate::{foreign, observe::Outcome};
 
+const EVALUATIONS: &str = "flagstaff_evaluations_total";
 const FAILURES: &str = "flagstaff_source_failures_total";
 const REFUSED: &str = "flagstaff_flags_refused_total";
 const GENERATIONS: &str = "flagstaff_generations_total";
@@ -82,8 +84,22 @@ impl fmt::Debug for Mismatch {
     }
 }
 
+/// Adds evaluations of a flag with one outcome. A flag without variants has the variants `on` and
+/// `off`, as in the semantic conventions of OpenTelemetry.
+pub(super) fn evaluated(flag: &str, outcome: &Outcome, count: u64) {
+    let variant = outcome.variant.unwrap_or(if outcome.on { "on" } else { "off" });
+    let (flag, reason) = (flag.to_owned(), outcome.reason.as_str());
+    foreign::call(|| {
+        counter!(EVALUATIONS, "flag" => flag, "variant" => variant, "reason" => reason)
+            .increment(count);
+    });
+}
+
 /// Describes the metrics, for exporters that pass the descriptions on.
 pub(super) fn describe() {
+    foreign::call(|| {
+        describe_counter!(EVALUATIONS, "Evaluations, by flag, variant and reason");
+    });
     foreign::call(|| {
         describe_counter!(FAILURES, "Failures of a source, by kind");
     });

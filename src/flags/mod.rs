@@ -6,6 +6,8 @@ mod builder;
 mod cell;
 mod changes;
 mod clock;
+mod content;
+mod counts;
 mod drift;
 pub mod explain;
 mod facade;
@@ -19,6 +21,7 @@ mod metrics;
 mod metrics;
 mod mismatch;
 mod no_effect;
+mod observed;
 mod outside;
 mod publisher;
 #[cfg(feature = "http")]

@@ -22,11 +22,12 @@ use super::{
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId, Stack},
-    eval::{Decision, Evaluation, Ground, Others, Plan, Verdict, Visitor},
+    eval::{Decision, Evaluation, Ground, Others, Plan, Served, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Metadata, Names, Progress,
         Reason, Resolved, Slot, nearest,
     },
+    observe::{Observed, Observer},
 };
 
 /// All flags as they were at one moment: a *generation*.
@@ -73,6 +74,11 @@ pub struct Snapshot {
     pub(super) strictness: Strictness,
     /// The record for assertions of tests.
     pub(super) evaluated: Evaluated,
+    /// The observer of evaluations, if there is one.
+    pub(super) observed: Option<Observed>,
+    /// The id of the flags, for gates that found their flag before. It is 0 while evaluations are
+    /// observed, so that gates take no shorter way. An open gate pays for no further comparison.
+    pub(super) shortcut: u64,
 }
 
 /// The states of the sources now. They may differ from those of the generation in force, if that
@@ -118,9 +124,17 @@ impl Snapshot {
     /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
+        match &self.observed {
+            None => self.is_enabled_unobserved(&key, context),
+            Some(observed) => self.is_enabled_observed(observed, &key, context),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn is_enabled_unobserved(&self, key: &impl FlagKey, context: &Context<'_>) -> bool {
         let on = self.known_or(
-            &key,
-            self.plan(&key),
+            key,
+            self.plan(key),
             |plan| self.is_on(plan, context),
             |evaluation| evaluation.is_on(context),
         );
@@ -151,6 +165,10 @@ impl Snapshot {
         &self,
         context: &Context<'_>,
     ) -> impl ExactSizeIterator<Item = (&str, Answer<bool>)> {
+        // At once, so that the iterator need not test for an observer at each flag.
+        if let Some(observed) = &self.observed {
+            self.observe_all(observed, context);
+        }
         let (plans, names) = (&*self.merged.plans, &*self.names);
         self.merged.listed.iter().map(move |&slot| {
             let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
@@ -218,6 +236,16 @@ impl Snapshot {
             tracker,
             strictness,
             evaluated: Evaluated::of(strictness),
+            observed: None,
+            shortcut: generation,
+        }
+    }
+
+    /// Returns this first generation with an observer, if there is one, for it and those that follow.
+    pub(super) fn observed_by(self, observer: Option<Arc<Observer>>) -> Self {
+        match observer {
+            None => self,
+            Some(observer) => Self { observed: Some(Observed::new(observer)), shortcut: 0, ..self },
         }
     }
 
@@ -229,6 +257,8 @@ impl Snapshot {
         stack: &Stack,
         asked: Arc<Asked>,
     ) -> Self {
+        let slots = merged.plans.len();
+        let observed = self.observed.as_ref().map(|observed| observed.with_room(slots));
         Self {
             generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             owner: self.owner,
@@ -244,6 +274,8 @@ impl Snapshot {
             tracker: Arc::clone(&self.tracker),
             strictness: self.strictness,
             evaluated: self.evaluated.clone(),
+            shortcut: self.shortcut,
+            observed,
         }
     }
 
@@ -278,7 +310,7 @@ impl Snapshot {
     // a function that is not inlined. The argument is a key rather than a name: with a name, a flag
     // that was resolved before takes 14 instructions more.
     #[inline(always)]
-    fn known_or<'p, T>(
+    pub(super) fn known_or<'p, T>(
         &'p self,
         key: &impl FlagKey,
         plan: Option<&'p Plan>,
@@ -297,11 +329,17 @@ impl Snapshot {
 
     #[inline]
     pub(super) fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
+        self.find(key).map(|(_, plan)| plan)
+    }
+
+    /// Returns the slot of a flag and its plan, and marks the flag as one that callers use.
+    #[inline(always)]
+    pub(super) fn find(&self, key: &impl FlagKey) -> Option<(Slot, &Plan)> {
         let slot = key.slot(&self.names, self.owner)?;
         if !key.is_resolved(self.owner) {
             self.asked.note(slot);
         }
-        self.merged.plans.get(slot as usize)
+        Some((slot, self.merged.plans.get(slot as usize)?))
     }
 
     #[inline(always)]
@@ -381,7 +419,12 @@ impl Snapshot {
     /// Returns on or off, with the name of the variant that is served.
     #[inline]
     pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
-        let served = evaluation.served(context, &mut ());
+        self.gate_served(evaluation.served(context, &mut ()))
+    }
+
+    /// Returns on or off, with the name of the variant, for an evaluation whose variant is drawn.
+    #[inline(always)]
+    pub(super) fn gate_served(&self, served: Served<'_>) -> Answer<bool> {
         let answer = self.answer(served.on, served.gate);
         match served.arm {
             None => answer,

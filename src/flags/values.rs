@@ -4,92 +4,24 @@ use std::any::type_name;
 
 use serde::de::DeserializeOwned;
 
-use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
+use super::{
+    Flags, RequestFlags, Snapshot,
+    content::Content,
+    observed::{Question, Seen},
+};
 use crate::{
-    eval::{Arm, Decision, Evaluation, Served},
-    model::{Answer, Cause, Context, FlagKey, Value, is_exact},
+    eval::{Decision, Evaluation, Served},
+    model::{Answer, Cause, Context, FlagKey},
+    observe::FlagType,
 };
 
-/// The content of a flag for one context.
-#[derive(Clone, Copy)]
-enum Content<'a> {
-    /// On or off, for a flag without variants.
-    Gate(bool),
-    /// No variant, although the flag has variants.
-    Nothing,
-    /// The value of a flag that has one value for all users.
-    Constant(&'a Value<'static>),
-    /// A variant: its value, or its name if it has no value.
-    Variant(&'a Arm),
-}
+/// The type that a caller expects, for hooks and for the log.
+pub(super) type Expected = (FlagType, &'static str);
 
-impl<'a> Content<'a> {
-    #[inline]
-    fn variant(self) -> Option<&'static str> {
-        match self {
-            Self::Gate(_) | Self::Nothing | Self::Constant(_) => None,
-            Self::Variant(arm) => Some(arm.name),
-        }
-    }
-
-    #[inline]
-    fn value(self) -> Option<&'a Value<'static>> {
-        match self {
-            Self::Gate(_) | Self::Nothing => None,
-            Self::Constant(value) => Some(value),
-            Self::Variant(arm) => arm.value.as_ref(),
-        }
-    }
-
-    #[inline]
-    fn string(self) -> Option<&'a str> {
-        match self.value() {
-            None => self.variant(),
-            Some(Value::String(text)) => Some(text),
-            Some(_) => None,
-        }
-    }
-
-    #[inline]
-    fn integer(self) -> Option<i64> {
-        self.value()?.whole()
-    }
-
-    #[inline]
-    fn float(self) -> Option<f64> {
-        match self.value()? {
-            Value::Float(number) => Some(*number),
-            // JSON has one kind of number. An integer that would be rounded is not a float.
-            Value::Integer(number) => exact(*number),
-            _ => None,
-        }
-    }
-
-    fn deserialize<T: DeserializeOwned>(self) -> Option<T> {
-        let value = match (self, self.value()) {
-            (_, Some(value)) => value,
-            (Self::Gate(on), None) => &Value::Bool(on),
-            (Self::Variant(arm), None) => &Value::from(arm.name),
-            (Self::Nothing | Self::Constant(_), None) => return None,
-        };
-        T::deserialize(value).ok()
-    }
-
-    /// Returns the type, for the log.
-    fn found(self) -> Found<'a> {
-        match (self, self.value()) {
-            (_, Some(value)) => Found::Value(value),
-            (Self::Variant(arm), None) => Found::Variant(arm.name),
-            (Self::Gate(_) | Self::Nothing | Self::Constant(_), None) => Found::OnOrOff,
-        }
-    }
-}
-
-/// Returns the float that equals an integer, if there is one.
-#[inline]
-fn exact(number: i64) -> Option<f64> {
-    is_exact(number).then_some(number as f64)
-}
+const STRING: Expected = (FlagType::String, "string");
+const INTEGER: Expected = (FlagType::Integer, "integer");
+const FLOAT: Expected = (FlagType::Float, "float");
+pub(super) const VARIANT: Expected = (FlagType::Variant, "variant");
 
 impl Snapshot {
     /// Evaluates the flag as a boolean for `context`, with the reason and the source.
@@ -118,7 +50,20 @@ impl Snapshot {
     /// ```
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
-        match self.evaluate(&key, context, &mut ()) {
+        match &self.observed {
+            None => self.boolean_unobserved(&key, context, default),
+            Some(observed) => self.boolean_observed(observed, &key, context, default),
+        }
+    }
+
+    #[inline(always)]
+    fn boolean_unobserved(
+        &self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+        default: bool,
+    ) -> Answer<bool> {
+        match self.evaluate(key, context, &mut ()) {
             Some(evaluation) => self.gate(&evaluation, context),
             None => Answer::new(default, self.absence(key.as_str()), None),
         }
@@ -191,7 +136,7 @@ impl Snapshot {
         context: &Context<'_>,
         default: &'a str,
     ) -> Answer<&'a str> {
-        self.read(&key, context, "string", Content::string).unwrap_or(default)
+        self.read(&key, context, STRING, Content::string).unwrap_or(default)
     }
 
     /// Evaluates the flag as an integer for `context`; `default` if no source has the flag, or if
@@ -201,14 +146,14 @@ impl Snapshot {
     /// of number.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
-        self.read(&key, context, "integer", Content::integer).unwrap_or(default)
+        self.read(&key, context, INTEGER, Content::integer).unwrap_or(default)
     }
 
     /// Evaluates the flag as a number for `context`, integers included; `default` if no source has
     /// the flag, or if its value has another type.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
-        self.read(&key, context, "float", Content::float).unwrap_or(default)
+        self.read(&key, context, FLOAT, Content::float).unwrap_or(default)
     }
 
     /// Evaluates the flag as any type that can be deserialized for `context`; `default` if no
@@ -252,17 +197,18 @@ impl Snapshot {
         context: &Context<'_>,
         default: T,
     ) -> Answer<T> {
-        self.read(&key, context, type_name::<T>(), Content::deserialize).unwrap_or(default)
+        self.read(&key, context, (FlagType::Value, type_name::<T>()), Content::deserialize)
+            .unwrap_or(default)
     }
 
     /// Evaluates to the name of the variant that is served, if the flag has variants.
     #[inline]
-    pub(super) fn named_variant(
+    fn named_variant(
         &self,
         key: &impl FlagKey,
         context: &Context<'_>,
     ) -> Answer<Option<&'static str>> {
-        self.read(key, context, "variant", Content::variant)
+        self.read(key, context, VARIANT, Content::variant)
     }
 
     /// Evaluates a flag, and reads its content with `read`. The answer has no value if `read` returns none,
@@ -272,15 +218,62 @@ impl Snapshot {
         &'a self,
         key: &impl FlagKey,
         context: &Context<'_>,
-        expected: &'static str,
+        expected: Expected,
+        read: impl FnOnce(Content<'a>) -> Option<T>,
+    ) -> Answer<Option<T>> {
+        self.read_as(key, context, expected, read, |answer| answer)
+    }
+
+    /// Answers with what `finish` makes of the answer of [`read`](Self::read).
+    #[inline]
+    pub(super) fn read_as<'a, T, A>(
+        &'a self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+        expected: Expected,
+        read: impl FnOnce(Content<'a>) -> Option<T>,
+        finish: impl FnOnce(Answer<Option<T>>) -> Answer<Option<A>>,
+    ) -> Answer<Option<A>> {
+        let Some(observed) = &self.observed else {
+            return finish(self.read_unobserved(key, context, expected, read));
+        };
+        let question = Question { key, flag_type: expected.0, found: self.find(key) };
+        self.observed(observed, &question, context, |asked| {
+            let Some((evaluation, served)) = asked else {
+                let answer = Answer::new(None, self.absence(key.as_str()), None);
+                return Seen { answer: finish(answer), on: false, content: Content::Nothing };
+            };
+            let mismatch = |content: Content<'_>| {
+                self.mismatches.note(key.as_str(), expected.1, content.found());
+            };
+            let answer = finish(self.content(&evaluation, served, read, mismatch));
+            match answer.value.is_some() {
+                true => {
+                    let content = Content::of(&evaluation, served);
+                    Seen { answer, on: served.on, content }
+                }
+                // The caller's default is served.
+                false => Seen { answer, on: false, content: Content::Nothing },
+            }
+        })
+    }
+
+    /// Evaluates a flag, and reads its content with `read`, without an observer.
+    #[inline(always)]
+    pub(super) fn read_unobserved<'a, T>(
+        &'a self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+        expected: Expected,
         read: impl FnOnce(Content<'a>) -> Option<T>,
     ) -> Answer<Option<T>> {
         match self.evaluate(key, context, &mut ()) {
             Some(evaluation) => {
+                let served = evaluation.served(context, &mut ());
                 let mismatch = |content: Content<'_>| {
-                    self.mismatches.note(key.as_str(), expected, content.found());
+                    self.mismatches.note(key.as_str(), expected.1, content.found());
                 };
-                self.content(&evaluation, context, read, mismatch)
+                self.content(&evaluation, served, read, mismatch)
             }
             None => Answer::new(None, self.absence(key.as_str()), None),
         }
@@ -290,18 +283,11 @@ impl Snapshot {
     fn content<'a, T>(
         &self,
         evaluation: &Evaluation<'a>,
-        context: &Context<'_>,
+        served: Served<'a>,
         read: impl FnOnce(Content<'a>) -> Option<T>,
         mismatch: impl FnOnce(Content<'a>),
     ) -> Answer<Option<T>> {
-        let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
-        let content = match arm {
-            Some(arm) => Content::Variant(arm),
-            None if evaluation.has_variants() => {
-                evaluation.constant(on).map_or(Content::Nothing, Content::Constant)
-            }
-            None => Content::Gate(on),
-        };
+        let (content, decision) = (Content::of(evaluation, served), served.decision);
         let value = read(content);
         // Nothing of another type is served either.
         if value.is_some() || matches!(content, Content::Nothing) {
@@ -337,9 +323,12 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
-        self.cell.with(|snapshot| snapshot.boolean(&key, context, default))
+        self.cell.ask(
+            |snapshot| snapshot.boolean_unobserved(&key, context, default),
+            |snapshot| snapshot.boolean(&key, context, default),
+        )
     }
 
     /// Returns the name of the variant that `context` is served; `default` if no source has the
@@ -361,14 +350,14 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn variant<'d>(
         &self,
         key: impl FlagKey,
         context: &Context<'_>,
         default: &'d str,
     ) -> Answer<&'d str> {
-        self.cell.with(|snapshot| snapshot.variant(&key, context, default))
+        self.typed(&key, context, VARIANT, |content| content.variant()).unwrap_or(default)
     }
 
     /// Evaluates the flag as a string for `context`; `default` if no source has the flag, or if its
@@ -395,14 +384,16 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn string(
         &self,
         key: impl FlagKey,
         context: &Context<'_>,
         default: &str,
     ) -> Answer<String> {
-        self.cell.with(|snapshot| snapshot.string(&key, context, default).map(str::to_owned))
+        let string = |content: Content<'_>| content.string().map(str::to_owned);
+        let answer = self.typed(&key, context, STRING, string);
+        answer.map(|value| value.unwrap_or_else(|| default.to_owned()))
     }
 
     /// Evaluates the flag as an integer for `context`; `default` if no source has the flag, or if
@@ -427,9 +418,9 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
-        self.cell.with(|snapshot| snapshot.integer(&key, context, default))
+        self.typed(&key, context, INTEGER, |content| content.integer()).unwrap_or(default)
     }
 
     /// Evaluates the flag as a number for `context`, integers included; `default` if no source has
@@ -454,9 +445,9 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
-        self.cell.with(|snapshot| snapshot.float(&key, context, default))
+        self.typed(&key, context, FLOAT, |content| content.float()).unwrap_or(default)
     }
 
     /// Evaluates the flag as any type that can be deserialized for `context`; `default` if no
@@ -487,9 +478,22 @@ impl Flags {
         context: &Context<'_>,
         default: T,
     ) -> Answer<T> {
-        self.cell
-            .with(|snapshot| snapshot.read(&key, context, type_name::<T>(), Content::deserialize))
-            .unwrap_or(default)
+        let value = (FlagType::Value, type_name::<T>());
+        self.typed(&key, context, value, |content| content.deserialize()).unwrap_or(default)
+    }
+
+    #[inline(always)]
+    fn typed<T>(
+        &self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+        expected: Expected,
+        read: impl Fn(Content<'_>) -> Option<T>,
+    ) -> Answer<Option<T>> {
+        self.cell.ask(
+            |snapshot| snapshot.read_unobserved(key, context, expected, &read),
+            |snapshot| snapshot.read(key, context, expected, &read),
+        )
     }
 }
 

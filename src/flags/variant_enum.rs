@@ -2,7 +2,7 @@
 
 use std::any::type_name;
 
-use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
+use super::{Flags, RequestFlags, Snapshot, content::Content, mismatch::Found, values::VARIANT};
 use crate::model::{Answer, Cause, Context, FlagName};
 
 /// The variants of one flag as an enum, for [`Flags::variant_of`].
@@ -61,14 +61,19 @@ impl Snapshot {
     /// [`Flags::variant_of`].
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>, default: V) -> Answer<V> {
-        let named = self.named_variant(&V::FLAG, context);
+        let named = |named| self.enum_of(named);
+        self.read_as(&V::FLAG, context, VARIANT, Content::variant, named).unwrap_or(default)
+    }
+
+    #[inline]
+    fn enum_of<V: VariantEnum>(&self, named: Answer<Option<&'static str>>) -> Answer<Option<V>> {
         match named.value.map(V::from_name) {
             Some(None) => {
                 let found = Found::Variant(named.variant.unwrap_or_default());
                 self.mismatches.note(V::FLAG.as_str(), type_name::<V>(), found);
-                Answer::new(default, Cause::UnknownVariant, named.source)
+                Answer::new(None, Cause::UnknownVariant, named.source)
             }
-            variant => named.map(|_| variant.flatten().unwrap_or(default)),
+            variant => named.map(|_| variant.flatten()),
         }
     }
 }
@@ -108,7 +113,13 @@ impl Flags {
     /// ```
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>, default: V) -> Answer<V> {
-        self.cell.with(|snapshot| snapshot.variant_of(context, default))
+        self.cell.ask(
+            |snapshot| {
+                let named = snapshot.read_unobserved(&V::FLAG, context, VARIANT, Content::variant);
+                snapshot.enum_of(named).unwrap_or(default)
+            },
+            |snapshot| snapshot.variant_of(context, default),
+        )
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     eval::{Evaluation, Ground, Plan},
     model::{Answer, Cause, Context, FlagKey, Names, Resolve, Slot, hash_name},
+    observe::Observed,
 };
 
 /// A flag key whose slot is resolved once: in the first flags that have it.
@@ -128,29 +129,22 @@ impl<'a> View<'a, '_> {
         required: bool,
         default: bool,
     ) -> Result<(), Unmet> {
-        let (snapshot, context) = match *self {
-            Self::Flags { snapshot, context, .. } => (snapshot, context),
+        match *self {
+            Self::Flags { snapshot, context, .. } => match &snapshot.observed {
+                Some(observed) => {
+                    snapshot.require_observed(observed, flag, context, required, default)
+                }
+                None => {
+                    let evaluate = || snapshot.evaluate(flag, context, &mut ());
+                    let evaluation = evaluation.or_else(evaluate);
+                    snapshot.require(flag, evaluation, context, required, default)
+                }
+            },
             Self::NoFlags { asker } => {
                 outside::unlayered(&flag.name, asker);
-                return Unmet::by_default(required, default, Cause::NoFlags);
+                Unmet::by_default(required, default, Cause::NoFlags)
             }
-        };
-        let evaluate = || snapshot.evaluate(flag, context, &mut ());
-        let Some(evaluation) = evaluation.or_else(evaluate) else {
-            return match snapshot.is_rejected(&flag.name) {
-                // The deny-lists of the flag are unknown, so it is in neither state.
-                true => Err(Unmet {
-                    answer: Answer::new(!required, Cause::Rejected, None),
-                    unavailable: false,
-                }),
-                false => Unmet::by_default(required, default, Cause::UnknownFlag),
-            };
-        };
-        let unavailable = evaluation.verdict.ground == Ground::Unavailable;
-        if evaluation.is_on(context) == required && !unavailable {
-            return Ok(());
         }
-        Err(Unmet { answer: snapshot.gate(&evaluation, context), unavailable })
     }
 
     /// Returns true if two contexts may get different answers.
@@ -164,10 +158,14 @@ impl<'a> View<'a, '_> {
     /// Returns true if every context finds the flag in the required state, and false if none does.
     /// `None` if that depends on the context, or there are no flags.
     pub(crate) fn settled(&self, flag: &KnownFlag, required: bool, default: bool) -> Option<bool> {
-        match self {
+        match *self {
             Self::NoFlags { .. } => None,
             Self::Flags { .. } if self.depends_on_context(flag) => None,
-            Self::Flags { .. } => Some(self.require(flag, None, required, default).is_ok()),
+            // Not an evaluation for a user, so none that is observed.
+            Self::Flags { snapshot, context, .. } => {
+                let evaluation = snapshot.evaluate(flag, context, &mut ());
+                Some(snapshot.require(flag, evaluation, context, required, default).is_ok())
+            }
         }
     }
 
@@ -203,7 +201,53 @@ impl Snapshot {
         self.owner
     }
 
-    /// Returns true if the flag was found before and is on for all users.
+    /// Returns `Ok` if the flag is in the state that is required, or else its details. `evaluation`
+    /// is that of the flag, if a source has it.
+    pub(super) fn require(
+        &self,
+        flag: &KnownFlag,
+        evaluation: Option<Evaluation<'_>>,
+        context: &Context<'_>,
+        required: bool,
+        default: bool,
+    ) -> Result<(), Unmet> {
+        let Some(evaluation) = evaluation else {
+            return match self.is_rejected(&flag.name) {
+                // The deny-lists of the flag are unknown, so it is in neither state.
+                true => Err(Unmet {
+                    answer: Answer::new(!required, Cause::Rejected, None),
+                    unavailable: false,
+                }),
+                false => Unmet::by_default(required, default, Cause::UnknownFlag),
+            };
+        };
+        let unavailable = evaluation.verdict.ground == Ground::Unavailable;
+        if evaluation.is_on(context) == required && !unavailable {
+            return Ok(());
+        }
+        Err(Unmet { answer: self.gate(&evaluation, context), unavailable })
+    }
+
+    #[inline(never)]
+    fn require_observed(
+        &self,
+        observed: &Observed,
+        flag: &KnownFlag,
+        context: &Context<'_>,
+        required: bool,
+        default: bool,
+    ) -> Result<(), Unmet> {
+        let mut met = Ok(());
+        self.observed(observed, &self.gate_of(flag), context, |drawn| {
+            let evaluation = drawn.map(|(evaluation, _)| evaluation);
+            met = self.require(flag, evaluation, context, required, default);
+            self.seen(drawn, flag, default)
+        });
+        met
+    }
+
+    /// Returns true if the flag was found before and is on for all users. It returns false while
+    /// evaluations are observed.
     #[inline]
     pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
         matches!(self.known_plan(flag), Some(Plan::Constant(verdict)) if verdict.on)
@@ -214,10 +258,12 @@ impl Snapshot {
         self.evaluate_plan(self.known_plan(flag)?, context, &mut ())
     }
 
-    /// Returns the plan of a flag that was found before, unless the running test overrides it.
+    /// Returns the plan of a flag that was found before, unless the running test overrides it or
+    /// evaluations are observed.
     #[inline]
     fn known_plan(&self, flag: &KnownFlag) -> Option<&Plan> {
-        let plan = flag.found(self.owner).and_then(|slot| self.merged.plans.get(slot as usize))?;
+        let plan =
+            flag.found(self.shortcut).and_then(|slot| self.merged.plans.get(slot as usize))?;
         match testing::overridden(&flag.name, &self.evaluated, plan.variants()) {
             None => Some(plan),
             Some(_) => None,

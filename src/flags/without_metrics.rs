@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::{ChangeCause, Health};
+use crate::observe::Outcome;
 
 /// Counts that are never kept.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(super) fn mismatch(_flag: &str, _expected: &'static str) -> Mismatch {
 impl Mismatch {
     pub(super) fn count(&self) {}
 }
+
+pub(super) fn evaluated(_flag: &str, _outcome: &Outcome, _count: u64) {}
 
 pub(super) fn describe() {}
 

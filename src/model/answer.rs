@@ -299,7 +299,7 @@ impl Cause {
         })
     }
 
-    const fn error_code(self) -> Option<ErrorCode> {
+    pub(crate) const fn error_code(self) -> Option<ErrorCode> {
         match self {
             Self::NoTargetingKey | Self::NoUnit(_) => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),

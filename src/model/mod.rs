@@ -106,7 +106,7 @@ pub(crate) use self::{
     print::{Print, Printed},
     resolved::Resolved,
     settings::settings,
-    variant_name::{TooManyVariantNames, variant_name},
+    variant_name::{TooManyVariantNames, variant_name, variant_name_at},
 };
 #[cfg(feature = "definition")]
 pub(crate) use self::{

@@ -81,6 +81,14 @@ pub(crate) fn keep_variant_name(name: &str) -> Result<&'static str, TooManyVaria
     names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep(name)
 }
 
+/// Returns the kept name whose copy is at an address; `None` if there is none.
+///
+/// The function locks and looks at all names, so it is called only when counts are gathered.
+pub(crate) fn variant_name_at(address: usize) -> Option<&'static str> {
+    let names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.as_ref()?.kept.iter().copied().find(|name| name.as_ptr().addr() == address)
+}
+
 /// Returns the kept copy of a name in a definition that was admitted.
 pub(crate) fn variant_name(name: &str) -> &'static str {
     keep_variant_name(name).expect("a definition is admitted only once its names are kept")

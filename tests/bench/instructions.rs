@@ -29,6 +29,10 @@ fn constant(flags: usize, run: Loop) -> (Fixture, Loop) {
     (Fixture::new(flags, Shape::Constant), run)
 }
 
+fn counted(shape: Shape, run: Loop) -> (Fixture, Loop) {
+    (Fixture::counted(FLAGS, shape), run)
+}
+
 fn targeted(run: Loop) -> (Fixture, Loop) {
     (Fixture::new(FLAGS, Shape::Targeted), run)
 }
@@ -83,6 +87,18 @@ fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
     fixture
 }
 
+// What counting adds is the difference to W1 and W2: at most 60 by name, 45 by handle and 70 in W2.
+#[library_benchmark]
+#[bench::w1_by_name(args = (counted(Shape::Constant, by_name_of_user)), config = limit(239 + 60))]
+#[bench::w1_by_handle(args = (counted(Shape::Constant, by_handle)), config = limit(58 + 45))]
+#[bench::w2_by_name(args = (counted(Shape::Targeted, by_name)), config = limit(547 + 70))]
+#[bench::w2_details_by_name(args = (counted(Shape::Targeted, details_by_name)), config = limit(582 + 70))]
+#[bench::w2_by_handle(args = (counted(Shape::Targeted, by_handle)), config = limit(210 + 70))]
+fn counts((fixture, run): (Fixture, Loop)) -> Fixture {
+    black_box(run(&fixture));
+    fixture
+}
+
 // Counted by flag: each of 100 users asks for 100 flags.
 #[library_benchmark]
 #[bench::by_user(args = (All::new(), all::by_user), config = limit(131))]
@@ -122,6 +138,6 @@ fn gate(gates: Gates, run: fn(&mut Gates) -> usize) -> Gates {
     gates
 }
 
-library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w3, w4, w5, w6, gate]);
+library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w3, counts, w4, w5, w6, gate]);
 
 main!(library_benchmark_groups = evaluation);

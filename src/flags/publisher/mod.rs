@@ -42,6 +42,7 @@ use crate::{
     backend::Source,
     foreign,
     model::{Flag, FlagState, Resolve},
+    observe::Observer,
 };
 
 /// Owns the stack and publishes a new snapshot whenever a source's state changes.
@@ -49,7 +50,7 @@ use crate::{
 pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
     sources: Arc<[Source]>,
-    clock: Clock,
+    pub(super) clock: Clock,
     tracker: Arc<Tracker>,
     /// The generation that watchers were notified of last. The lock is held while watchers are notified, so that they
     /// are notified of generations in order.
@@ -64,13 +65,19 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
-    pub(super) fn new(sources: Vec<Source>, strictness: Strictness, clock: Clock) -> Self {
+    pub(super) fn new(
+        sources: Vec<Source>,
+        strictness: Strictness,
+        clock: Clock,
+        observer: Option<Arc<Observer>>,
+    ) -> Self {
         metrics::describe();
         let sources: Arc<[Source]> = sources.into();
         let state = State::new(sources.len());
         let tracker = Arc::new(Tracker::new(clock.clone()));
         let first =
             Snapshot::first(Arc::clone(&sources), &state.stack, Arc::clone(&tracker), strictness);
+        let first = first.observed_by(observer);
         Self {
             sources,
             clock,
@@ -222,7 +229,8 @@ impl Publisher {
     /// Returns a publisher of one source that has not published.
     fn of_one_source(clock: Clock) -> Self {
         let kind = crate::backend::SourceKind::Custom;
-        Self::new(vec![Source { name: "custom", kind, position: 0 }], Strictness::Lenient, clock)
+        let source = Source { name: "custom", kind, position: 0 };
+        Self::new(vec![source], Strictness::Lenient, clock, None)
     }
 }
 

@@ -255,7 +255,7 @@ impl TestFlags {
         let sources: Vec<_> = iter::once(own).chain(self.declared()).collect();
         let identified = identify(sources.iter().map(|memory| (memory.kind(), memory.name())));
         let clock = self.now.map_or_else(Clock::default, |now| Clock::new(move || now));
-        let publisher = Arc::new(Publisher::new(identified, Strictness::Panics, clock));
+        let publisher = Arc::new(Publisher::new(identified, Strictness::Panics, clock, None));
         for (source, memory) in sources.iter().enumerate() {
             publisher.publish(source, Offer::new(), Heard::Whole);
             memory.attach(&Sink::new(Arc::downgrade(&publisher) as _, source));

@@ -18,7 +18,7 @@ use std::{
 use flagstaff::{
     Backend, Context, Definition, Flag, Flags, Percentage,
     definition::Entry,
-    source::{BackendError, BoxFuture, Offer, Sink},
+    source::{BackendError, BoxFuture, FlagsBuilder, Offer, Sink},
 };
 
 use self::reference::{Reference, Rule, Who};
@@ -58,8 +58,18 @@ struct Call {
 
 impl Fixture {
     pub(crate) fn new(flags: usize, shape: Shape) -> Self {
+        Self::start(Flags::builder(), flags, shape)
+    }
+
+    /// A fixture whose evaluations are counted.
+    #[allow(dead_code, reason = "measured where it is exact")]
+    pub(crate) fn counted(flags: usize, shape: Shape) -> Self {
+        Self::start(Flags::builder().counts(), flags, shape)
+    }
+
+    fn start(builder: FlagsBuilder, flags: usize, shape: Shape) -> Self {
         let calls: Vec<Call> = (0..CALLS).map(|n| call(n, flags)).collect();
-        let (facade, _) = start(offer(flags, shape, 0));
+        let (facade, _) = start_with(builder, offer(flags, shape, 0));
         let fixture = Self {
             handles: (0..flags).map(|slot| facade.flag(key(slot))).collect(),
             flags: facade,
@@ -163,11 +173,15 @@ fn count(fixture: &Fixture, ask: impl Fn(usize, &Call) -> bool) -> usize {
 
 /// Starts flags with a backend whose sink is returned, so that the bench decides when to publish.
 pub(crate) fn start(offer: Offer) -> (Flags, Sink) {
+    start_with(Flags::builder(), offer)
+}
+
+fn start_with(builder: FlagsBuilder, offer: Offer) -> (Flags, Sink) {
     let told = Told { offer, sink: Arc::default() };
     let sink = Arc::clone(&told.sink);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
-    let flags = runtime.block_on(Flags::builder().source(told).start()).expect("nothing can fail");
+    let flags = runtime.block_on(builder.source(told).start()).expect("nothing can fail");
     let sink = sink.lock().expect("no panics").clone().expect("it has run");
     (flags, sink)
 }
