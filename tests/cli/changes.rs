@@ -1083,3 +1083,23 @@ fn a_float_is_not_set_on_a_flag_of_integers() {
         }
     }
 }
+
+#[test]
+fn what_is_stored_beside_off_is_told_as_such() {
+    let server = Server::start();
+    for change in
+        [&["enable", "quarter"][..], &["set", "quarter", "percentage=25"], &["disable", "quarter"]]
+    {
+        let changed = ran(&mut on(&server, change));
+        assert_eq!(changed.code, ExitCode::Done, "{}", changed.stderr);
+    }
+
+    for command in [
+        &["status", "-o", "text"][..],
+        &["history", "-o", "text"],
+        &["show", "quarter", "-o", "text"],
+    ] {
+        let told = ran(&mut on(&server, command)).stdout.replace('\u{a0}', " ");
+        assert!(told.contains("off (stored: 25%)") && !told.contains("null"), "{told}");
+    }
+}
