@@ -1103,3 +1103,18 @@ fn what_is_stored_beside_off_is_told_as_such() {
         assert!(told.contains("off (stored: 25%)") && !told.contains("null"), "{told}");
     }
 }
+
+#[test]
+fn a_rejected_flag_is_not_taken_for_a_similar_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "[flags]\nb = true\n[flags.a]\n[[flags.a.tests]]\nexpect = false\n";
+    fs::write(directory.path().join("flags.toml"), file).unwrap();
+
+    for command in ["eval", "explain", "get", "show", "is-on", "distribution"] {
+        let told = ran(flagstaff(&[command, "a", "--no-redis"]).current_dir(&directory));
+        let told = told.stdout + &told.stderr;
+        assert!(told.contains("`a`") && !told.contains("similar"), "{command}: {told}");
+    }
+    let told = ran(flagstaff(&["eval", "c", "--no-redis"]).current_dir(&directory)).stderr;
+    assert!(told.contains("a flag with a similar name exists: `b`"), "{told}");
+}
