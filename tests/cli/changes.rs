@@ -1118,3 +1118,18 @@ fn a_rejected_flag_is_not_taken_for_a_similar_one() {
     let told = ran(flagstaff(&["eval", "c", "--no-redis"]).current_dir(&directory)).stderr;
     assert!(told.contains("a flag with a similar name exists: `b`"), "{told}");
 }
+
+#[test]
+fn enabling_a_flag_of_the_file_at_zero_percent_names_one_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+
+    for enabled in ["enabled = false\n", ""] {
+        fs::write(&path, format!("[flags.a]\n{enabled}percentage = 0\n")).unwrap();
+        let mut enable = flagstaff(&["enable", "a", "--source", "file", "--no-redis"]);
+        let told = ran(enable.current_dir(&directory)).stderr;
+        let remedy = "`flagstaff set a percentage=100 --source file --no-redis` lets all users in";
+        assert_eq!(told.matches("hint: ").count(), 1, "{told}");
+        assert!(told.contains(remedy), "{told}");
+    }
+}
