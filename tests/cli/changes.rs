@@ -442,7 +442,9 @@ fn both_wordings_of_a_conflict_are_one() {
     let one = "error: revision 1 is not the latest change of `quarter`: it is 2, by bob\n\
                hint: `flagstaff history quarter` lists its changes\n";
     for ran in said {
-        assert_eq!((ran.code, &*ran.stderr), (ExitCode::Changed, one));
+        // An undo has a way back of its own.
+        let undo = "; `flagstaff unset quarter` brings back what was before revision 1";
+        assert_eq!((ran.code, &*ran.stderr.replace(undo, "")), (ExitCode::Changed, one));
     }
 }
 
@@ -1131,5 +1133,20 @@ fn enabling_a_flag_of_the_file_at_zero_percent_names_one_remedy() {
         let remedy = "`flagstaff set a percentage=100 --source file --no-redis` lets all users in";
         assert_eq!(told.matches("hint: ").count(), 1, "{told}");
         assert!(told.contains(remedy), "{told}");
+    }
+}
+
+#[test]
+fn an_undo_after_a_later_change_names_the_way_back() {
+    let server = Server::start();
+    for percentage in ["percentage=10", "percentage=20", "percentage=30"] {
+        ran(&mut on(&server, &["set", "quarter", percentage]));
+    }
+
+    for (revision, command) in [("2", "restore quarter --to 1"), ("1", "unset quarter")] {
+        let undo = ran(&mut on(&server, &["undo", revision]));
+        assert_eq!(undo.code, ExitCode::Changed, "{}", undo.stderr);
+        let back = format!("`flagstaff {command}` brings back what was before revision {revision}");
+        assert!(undo.stderr.contains(&back), "{}", undo.stderr);
     }
 }

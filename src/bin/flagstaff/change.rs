@@ -275,7 +275,10 @@ pub(crate) async fn perform(
     let mut effects = Vec::new();
     for name in names {
         if let Some(expected) = if_rev {
-            check_revision(&flags, name, expected).await?;
+            if let Err(failure) = check_revision(&flags, name, expected).await {
+                let hint = act.after_a_later_change(name).await;
+                return Err(hint.into_iter().fold(failure, Failure::hint));
+            }
         }
         effects.push(rehearse(session, &flags, name, act).await?);
     }
