@@ -230,7 +230,7 @@ impl Act for Override<'_> {
 
     fn unknown(&self) -> Unknown {
         match self.change {
-            Change::Unset | Change::Finish => Unknown::Warn,
+            Change::Unset | Change::Finish => Unknown::Refuse,
             _ if self.is_new => Unknown::Accept,
             _ => Unknown::RefuseUnlessNew,
         }

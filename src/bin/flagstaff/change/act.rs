@@ -75,7 +75,6 @@ pub(crate) enum Unknown {
     Refuse,
     /// The name is wrong, unless `--new` is given.
     RefuseUnlessNew,
-    Warn,
     /// The name is from the log, or that of a new flag.
     Accept,
 }
