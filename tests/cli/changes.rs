@@ -148,6 +148,7 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
                 made["changes"][0]["dryRun"].take();
                 ran.stdout = made.to_string();
             }
+            without_ways_back(&mut ran);
             ran
         };
         let stored = || server.cli(&["MGET", "ff:off", "ff:quarter"]);
@@ -156,6 +157,13 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
         assert_eq!(stored(), before, "{change:?}");
         assert_eq!(dry, with_prefix(&[]), "{change:?}");
     }
+}
+
+/// Removes the hints on the way back, which need the revision of a real change.
+fn without_ways_back(ran: &mut Ran) {
+    let hint = Regex::new(r"(?m)^.*hint.*(restores the former override|restores the state of).*\n")
+        .unwrap();
+    ran.stderr = hint.replace_all(&ran.stderr, "").into_owned();
 }
 
 /// Runs a command. Returns its output without times, revisions and the note of a dry run.
@@ -167,6 +175,7 @@ fn told(command: &mut Command) -> Ran {
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|lasts .+ more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
     ran.stderr = ran.stderr.replace("nothing was changed: this is a dry run\n", "");
+    without_ways_back(&mut ran);
     ran
 }
 
@@ -1149,4 +1158,22 @@ fn an_undo_after_a_later_change_names_the_way_back() {
         let back = format!("`flagstaff {command}` brings back what was before revision {revision}");
         assert!(undo.stderr.contains(&back), "{}", undo.stderr);
     }
+}
+
+#[test]
+fn the_way_back_is_shown_once_the_change_is_made() {
+    let server = Server::start();
+    ran(&mut on(&server, &["set", "quarter", "percentage=50"]));
+    let disable = on(&server, &["disable", "quarter"]);
+
+    let (_, refused) = at_a_terminal(&disable, "n");
+    assert!(
+        !refused.contains("is off now") && refused.contains("nothing was changed"),
+        "{refused}"
+    );
+    let (done, told) = at_a_terminal(&disable, "y");
+    assert_eq!(done, 0, "{told}");
+    let (_, after) = told.split_once("undo with: flagstaff undo 2").unwrap();
+    let hint = "`quarter` is off now; `flagstaff undo 2` restores the former override: 50%";
+    assert!(after.contains(hint), "{told}");
 }

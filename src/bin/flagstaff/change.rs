@@ -338,6 +338,8 @@ pub(crate) async fn perform(
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
                     output.aside(messages::way_back(place, redis, &name, names.len(), revision));
+                    let hint = effect.way_back(place, revision);
+                    hint.filter(|_| act.forces()).into_iter().for_each(|hint| output.hint(hint));
                 }
                 made.push((Effect { after, ..effect }, revision));
             }
@@ -427,11 +429,6 @@ fn warn_of_surprises(session: &Session, flags: &Flags, act: &impl Act, effects: 
         effect.warn_of_no_effect(output);
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);
-        }
-        if act.forces()
-            && let Some(way_back) = effect.way_back(place)
-        {
-            output.hint(way_back);
         }
     }
 }

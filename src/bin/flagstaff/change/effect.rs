@@ -91,8 +91,9 @@ impl Effect {
         }
     }
 
-    /// Returns a hint with the command that brings back what a forced flag replaces or hides.
-    pub(super) fn way_back(&self, place: &Place) -> Option<String> {
+    /// Returns a hint with the command that brings back what a forced flag replaces or hides. `revision` is that of
+    /// the change.
+    pub(super) fn way_back(&self, place: &Place, revision: u64) -> Option<String> {
         let (flag, after) = (clean(&self.flag), self.after.state);
         if !self.writes || matches!(self.ending, Some(Ending::Ends(_))) {
             return None;
@@ -100,8 +101,8 @@ impl Effect {
         let before = self.before.state;
         if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
             return Some(format!(
-                "`{flag}` is {after} now; {} with the revision of this change restores the former override: {before}",
-                paste::command("undo", "REVISION"),
+                "`{flag}` is {after} now; {} restores the former override: {before}",
+                paste::command("undo", &revision.to_string()),
             ));
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
