@@ -11,7 +11,7 @@ use crate::{
     place::Place,
     style,
     text::{self, clean},
-    time,
+    time, unreadable,
 };
 
 /// A flag before and after.
@@ -41,7 +41,8 @@ pub(super) struct Effect {
 impl Effect {
     /// Returns `true` if the change switches the flag off for all users.
     pub(super) fn is_switched_off(&self) -> bool {
-        self.after.state == FlagState::Off && self.before.state != FlagState::Off
+        let may_be_on = self.was_unreadable || self.before.state != FlagState::Off;
+        self.after.state == FlagState::Off && may_be_on
     }
 
     /// Returns `true` if no source had the flag before.
@@ -62,7 +63,7 @@ impl Effect {
     /// Returns a warning if the flag may be on for more users than now once the override has ended.
     pub(super) fn widens_at_its_end(&self) -> Option<String> {
         let ending = self.ending.as_ref()?;
-        let (flag, now) = (clean(&self.flag), self.before.state);
+        let (flag, now) = (clean(&self.flag), self.state_before());
         ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
             let then = then.state;
             format!(
@@ -119,7 +120,19 @@ impl Effect {
         ))
     }
 
+    /// Returns the state before in words. That of a value that cannot be read is not known here.
+    pub(super) fn state_before(&self) -> String {
+        match self.was_unreadable {
+            true => unreadable::NOT_KNOWN.to_owned(),
+            false => self.before.state.to_string(),
+        }
+    }
+
+    /// Returns the settings that differ; none if the settings before are not known.
     fn differences(&self) -> Vec<Difference> {
+        if self.was_unreadable {
+            return Vec::new();
+        }
         differences(&self.before.definition, &self.after.definition)
     }
 
@@ -132,6 +145,7 @@ impl Effect {
         }
         let differences = self.differences();
         let mut text = match (differences.is_empty(), before == after) {
+            _ if self.was_unreadable => format!("{name}: {} -> {after}\n", unreadable::before()),
             (true, _) => format!("{name}: {after}, as before\n"),
             (_, true) => format!("{name}: {after}\n"),
             _ => format!("{name}: {before} -> {after}\n"),
@@ -156,7 +170,7 @@ impl Effect {
             "flag": flag,
             "state": after.state.as_str(),
             "summary": after.state.to_string(),
-            "before": before.state.to_string(),
+            "before": (!self.was_unreadable).then(|| before.state.to_string()),
             "changed": self.writes,
             "fields": fields,
             "ends": self.ending.as_ref().and_then(Ending::at).map(time::rfc3339),
