@@ -1096,6 +1096,43 @@ fn a_float_is_not_set_on_a_flag_of_integers() {
 }
 
 #[test]
+fn the_way_back_is_shown_once_the_change_is_made() {
+    let server = Server::start();
+    ran(&mut on(&server, &["set", "quarter", "percentage=50"]));
+    let disable = on(&server, &["disable", "quarter"]);
+
+    let (_, refused) = at_a_terminal(&disable, "n");
+    assert!(
+        !refused.contains("is off now") && refused.contains("nothing was changed"),
+        "{refused}"
+    );
+    let (done, told) = at_a_terminal(&disable, "y");
+    assert_eq!(done, 0, "{told}");
+    let (_, after) = told.split_once("undo with: flagstaff undo 2").unwrap();
+    let hint = "`quarter` is off now; `flagstaff undo 2` restores the former override: 50%";
+    assert!(after.contains(hint), "{told}");
+}
+
+#[test]
+fn rolling_back_before_the_start_cancels_the_start() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let rollout = "[flags.pricing.rollout]\nstart = 2999-12-01\nstages = [{ percentage = 5, for = \"2h\" }, { percentage = 100 }]\n";
+    fs::write(directory.path().join("flags.toml"), rollout).unwrap();
+    let run = |arguments: &[&str]| ran(on(&server, arguments).current_dir(&directory));
+
+    for source in ["redis", "file"] {
+        let back = run(&["rollout", "rollback", "pricing", "--source", source]);
+        assert_eq!(back.code, ExitCode::Done, "{}", back.stderr);
+        let warning = "warning: the rollout of `pricing` will not begin at 2999-12-01T00:00:00Z\n\
+                       hint: `flagstaff rollout start pricing` starts it\n";
+        assert!(back.stderr.contains(warning), "{}", back.stderr);
+        assert!(!back.stderr.contains("changes no answer"), "{}", back.stderr);
+        server.cli(&["DEL", "feature_flags"]);
+    }
+}
+
+#[test]
 fn what_is_stored_beside_off_is_told_as_such() {
     let server = Server::start();
     for change in
@@ -1158,22 +1195,4 @@ fn an_undo_after_a_later_change_names_the_way_back() {
         let back = format!("`flagstaff {command}` brings back what was before revision {revision}");
         assert!(undo.stderr.contains(&back), "{}", undo.stderr);
     }
-}
-
-#[test]
-fn the_way_back_is_shown_once_the_change_is_made() {
-    let server = Server::start();
-    ran(&mut on(&server, &["set", "quarter", "percentage=50"]));
-    let disable = on(&server, &["disable", "quarter"]);
-
-    let (_, refused) = at_a_terminal(&disable, "n");
-    assert!(
-        !refused.contains("is off now") && refused.contains("nothing was changed"),
-        "{refused}"
-    );
-    let (done, told) = at_a_terminal(&disable, "y");
-    assert_eq!(done, 0, "{told}");
-    let (_, after) = told.split_once("undo with: flagstaff undo 2").unwrap();
-    let hint = "`quarter` is off now; `flagstaff undo 2` restores the former override: 50%";
-    assert!(after.contains(hint), "{told}");
 }

@@ -1,6 +1,12 @@
 //! The effects of a change on a flag.
 
-use flagstaff::{answer::FlagState, definition::Entry, write::NoEffect};
+use std::time::SystemTime;
+
+use flagstaff::{
+    answer::FlagState,
+    definition::{Entry, Progress, RolloutStatus},
+    write::NoEffect,
+};
 use serde_json::{Value, json};
 
 use super::{ending::Ending, side::Side, wider::is_wider};
@@ -82,10 +88,17 @@ impl Effect {
         })
     }
 
-    /// Warns that the change changes no answer, if it changes none.
+    /// Warns that the change changes no answer, if it changes none: neither now nor at the start of a rollout.
     pub(super) fn warn_of_no_effect(&self, output: &Output) {
+        let flag = clean(&self.flag);
+        if let Some(at) = self.cancelled_start() {
+            let at = time::rfc3339(at);
+            output.warning(format!("the rollout of `{flag}` will not begin at {at}"));
+            let start = paste::command("rollout start", &text::word(&self.flag));
+            return output.hint(format!("{start} starts it"));
+        }
         let Some(no_effect) = &self.no_effect else { return };
-        let (flag, why) = (clean(&self.flag), no_effect.to_string());
+        let why = no_effect.to_string();
         output.warning(format!("this changes no answer of `{flag}`: {}", clean(&why)));
         if let Some(help) = &no_effect.help {
             output.hint(clean(help));
@@ -126,6 +139,14 @@ impl Effect {
             true => unreadable::NOT_KNOWN.to_owned(),
             false => self.before.state.to_string(),
         }
+    }
+
+    /// Returns the time at which a rollout would have begun by itself, if it does not any more.
+    fn cancelled_start(&self) -> Option<SystemTime> {
+        let (before, after) = (self.before.rollout?, self.after.rollout?);
+        let is_waiting = |it: &Progress| it.status == RolloutStatus::NotStarted;
+        let is_cancelled = is_waiting(&before) && is_waiting(&after) && after.due.is_none();
+        before.due.filter(|_| is_cancelled)
     }
 
     /// Returns the settings that differ; none if the settings before are not known.
@@ -176,7 +197,7 @@ impl Effect {
             "ends": self.ending.as_ref().and_then(Ending::at).map(time::rfc3339),
             "then": then.map(|then| then.state.to_string()),
             "revision": revision,
-            "noEffect": self.no_effect,
+            "noEffect": self.no_effect.as_ref().filter(|_| self.cancelled_start().is_none()),
         });
         Row { cells: vec![clean(flag).into_owned(), state], json: mark(json, is_dry_run) }
     }
