@@ -148,6 +148,7 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
                 made["changes"][0]["dryRun"].take();
                 ran.stdout = made.to_string();
             }
+            without_ways_back(&mut ran);
             ran
         };
         let stored = || server.cli(&["MGET", "ff:off", "ff:quarter"]);
@@ -156,6 +157,13 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
         assert_eq!(stored(), before, "{change:?}");
         assert_eq!(dry, with_prefix(&[]), "{change:?}");
     }
+}
+
+/// Removes the hints on the way back, which need the revision of a real change.
+fn without_ways_back(ran: &mut Ran) {
+    let hint = Regex::new(r"(?m)^.*hint.*(restores the former override|restores the state of).*\n")
+        .unwrap();
+    ran.stderr = hint.replace_all(&ran.stderr, "").into_owned();
 }
 
 /// Runs a command. Returns its output without times, revisions and the note of a dry run.
@@ -167,6 +175,7 @@ fn told(command: &mut Command) -> Ran {
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|lasts .+ more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
     ran.stderr = ran.stderr.replace("nothing was changed: this is a dry run\n", "");
+    without_ways_back(&mut ran);
     ran
 }
 
@@ -442,7 +451,9 @@ fn both_wordings_of_a_conflict_are_one() {
     let one = "error: revision 1 is not the latest change of `quarter`: it is 2, by bob\n\
                hint: `flagstaff history quarter` lists its changes\n";
     for ran in said {
-        assert_eq!((ran.code, &*ran.stderr), (ExitCode::Changed, one));
+        // An undo has a way back of its own.
+        let undo = "; `flagstaff unset quarter` brings back what was before revision 1";
+        assert_eq!((ran.code, &*ran.stderr.replace(undo, "")), (ExitCode::Changed, one));
     }
 }
 
@@ -781,7 +792,7 @@ fn an_unknown_flag_is_reported() {
 
     assert_eq!(told(&["disable", "quartr"]), ExitCode::Refused);
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
-    assert_eq!(told(&["unset", "quartr"]), ExitCode::Done);
+    assert_eq!(told(&["unset", "quartr"]), ExitCode::Refused);
     assert_eq!(told(&["is-on", "quartr"]), ExitCode::No);
     assert_eq!(told(&["disable", "quartr", "--new"]), ExitCode::Done);
     assert_eq!(server.cli(&["HGET", "feature_flags", "quartr"]), "0");
@@ -1081,5 +1092,107 @@ fn a_float_is_not_set_on_a_flag_of_integers() {
             let ran = ran(&mut on(&server, &arguments));
             assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
         }
+    }
+}
+
+#[test]
+fn the_way_back_is_shown_once_the_change_is_made() {
+    let server = Server::start();
+    ran(&mut on(&server, &["set", "quarter", "percentage=50"]));
+    let disable = on(&server, &["disable", "quarter"]);
+
+    let (_, refused) = at_a_terminal(&disable, "n");
+    assert!(
+        !refused.contains("is off now") && refused.contains("nothing was changed"),
+        "{refused}"
+    );
+    let (done, told) = at_a_terminal(&disable, "y");
+    assert_eq!(done, 0, "{told}");
+    let (_, after) = told.split_once("undo with: flagstaff undo 2").unwrap();
+    let hint = "`quarter` is off now; `flagstaff undo 2` restores the former override: 50%";
+    assert!(after.contains(hint), "{told}");
+}
+
+#[test]
+fn rolling_back_before_the_start_cancels_the_start() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let rollout = "[flags.pricing.rollout]\nstart = 2999-12-01\nstages = [{ percentage = 5, for = \"2h\" }, { percentage = 100 }]\n";
+    fs::write(directory.path().join("flags.toml"), rollout).unwrap();
+    let run = |arguments: &[&str]| ran(on(&server, arguments).current_dir(&directory));
+
+    for source in ["redis", "file"] {
+        let back = run(&["rollout", "rollback", "pricing", "--source", source]);
+        assert_eq!(back.code, ExitCode::Done, "{}", back.stderr);
+        let warning = "warning: the rollout of `pricing` will not begin at 2999-12-01T00:00:00Z\n\
+                       hint: `flagstaff rollout start pricing` starts it\n";
+        assert!(back.stderr.contains(warning), "{}", back.stderr);
+        assert!(!back.stderr.contains("changes no answer"), "{}", back.stderr);
+        server.cli(&["DEL", "feature_flags"]);
+    }
+}
+
+#[test]
+fn what_is_stored_beside_off_is_told_as_such() {
+    let server = Server::start();
+    for change in
+        [&["enable", "quarter"][..], &["set", "quarter", "percentage=25"], &["disable", "quarter"]]
+    {
+        let changed = ran(&mut on(&server, change));
+        assert_eq!(changed.code, ExitCode::Done, "{}", changed.stderr);
+    }
+
+    for command in [
+        &["status", "-o", "text"][..],
+        &["history", "-o", "text"],
+        &["show", "quarter", "-o", "text"],
+    ] {
+        let told = ran(&mut on(&server, command)).stdout.replace('\u{a0}', " ");
+        assert!(told.contains("off (stored: 25%)") && !told.contains("null"), "{told}");
+    }
+}
+
+#[test]
+fn a_rejected_flag_is_not_taken_for_a_similar_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = "[flags]\nb = true\n[flags.a]\n[[flags.a.tests]]\nexpect = false\n";
+    fs::write(directory.path().join("flags.toml"), file).unwrap();
+
+    for command in ["eval", "explain", "get", "show", "is-on", "distribution"] {
+        let told = ran(flagstaff(&[command, "a", "--no-redis"]).current_dir(&directory));
+        let told = told.stdout + &told.stderr;
+        assert!(told.contains("`a`") && !told.contains("similar"), "{command}: {told}");
+    }
+    let told = ran(flagstaff(&["eval", "c", "--no-redis"]).current_dir(&directory)).stderr;
+    assert!(told.contains("a flag with a similar name exists: `b`"), "{told}");
+}
+
+#[test]
+fn enabling_a_flag_of_the_file_at_zero_percent_names_one_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+
+    for enabled in ["enabled = false\n", ""] {
+        fs::write(&path, format!("[flags.a]\n{enabled}percentage = 0\n")).unwrap();
+        let mut enable = flagstaff(&["enable", "a", "--source", "file", "--no-redis"]);
+        let told = ran(enable.current_dir(&directory)).stderr;
+        let remedy = "`flagstaff set a percentage=100 --source file --no-redis` lets all users in";
+        assert_eq!(told.matches("hint: ").count(), 1, "{told}");
+        assert!(told.contains(remedy), "{told}");
+    }
+}
+
+#[test]
+fn an_undo_after_a_later_change_names_the_way_back() {
+    let server = Server::start();
+    for percentage in ["percentage=10", "percentage=20", "percentage=30"] {
+        ran(&mut on(&server, &["set", "quarter", percentage]));
+    }
+
+    for (revision, command) in [("2", "restore quarter --to 1"), ("1", "unset quarter")] {
+        let undo = ran(&mut on(&server, &["undo", revision]));
+        assert_eq!(undo.code, ExitCode::Changed, "{}", undo.stderr);
+        let back = format!("`flagstaff {command}` brings back what was before revision {revision}");
+        assert!(undo.stderr.contains(&back), "{}", undo.stderr);
     }
 }

@@ -228,3 +228,54 @@ fn a_stored_value_of_another_type_cannot_be_read_and_none_can_be_stored() {
     let eval = case.run(&["eval", "wrong", "-o", "jsonl"]);
     assert!(eval.stdout.contains("\"value\":60"), "{}", eval.stdout);
 }
+
+/// Services may have it on, so a change may switch it off.
+#[test]
+fn the_state_before_a_change_of_an_unreadable_value_is_not_known() {
+    let case = Case::new();
+    fs::write(
+        case.directory.path().join("flags.toml"),
+        FILE.replace("wrong = true", "wrong = false"),
+    )
+    .unwrap();
+
+    for change in [&["unset", "wrong"][..], &["disable", "wrong"]] {
+        for stored in [UNREADABLE, "{bad"] {
+            case.server.cli(&["HSET", "feature_flags", "wrong", stored]);
+            let changed = case.run(&[change, &["--dry-run"]].concat()).stderr;
+            let before = "wrong: not known (services keep its last good value, or have the flag off) -> off\n";
+            assert!(changed.contains(before), "{changed}");
+            assert!(!changed.contains("changes no answer"), "{changed}");
+            assert!(
+                !changed.contains("off, as before") && !changed.contains("false ->"),
+                "{changed}"
+            );
+            assert!(changed.contains("asks: off for all users then"), "{changed}");
+            let json = case.run(&[change, &["--dry-run", "-o", "json"]].concat()).stdout;
+            let json: Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(
+                (&json["changes"][0]["before"], &json["changes"][0]["noEffect"]),
+                (&Value::Null, &Value::Null)
+            );
+        }
+    }
+}
+
+#[test]
+fn every_command_says_what_services_do_with_an_unreadable_value() {
+    let case = Case::new();
+
+    for command in [&["list"][..], &["show", "wrong"], &["get", "wrong"]] {
+        let told = case.refused(command).stderr;
+        let sentence = "services keep its last good value, or have the flag off";
+        assert!(told.contains(&format!("is not an override, so {sentence}")), "{told}");
+        assert!(told.contains(&format!("hint: {sentence}")), "{told}");
+        assert!(!told.contains("so the flag is off"), "{told}");
+    }
+    let shown = case.run(&["show", "wrong", "-o", "text"]).stdout;
+    assert!(shown.ends_with("What decides, in this order:\n  not known\n"), "{shown}");
+    assert!(!case.run(&["show", "wrong", "-o", "tsv"]).stdout.contains("decides"), "{shown}");
+    let json: Value =
+        serde_json::from_str(&case.run(&["show", "wrong", "-o", "json"]).stdout).unwrap();
+    assert_eq!((&json["decides"], &json["definition"]), (&Value::Null, &Value::Null));
+}

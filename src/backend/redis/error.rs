@@ -349,13 +349,11 @@ impl RedisError {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let then = match problem.is_off {
-            true => "so the flag is off",
-            false => "so its last good value stays in force",
-        };
+        // Each process has its own last good values, so one sentence holds in all of them.
+        let then = "so services keep its last good value, or have the flag off";
         let message = format!("{} is not an override, {then}{more}", place(name));
         let shown = problems.iter().skip(1).take(SHOWN - 1);
-        let all = shown.fold(problem.problem.clone(), |all, (name, Unreadable { problem, .. })| {
+        let all = shown.fold(problem.problem.clone(), |all, (name, Unreadable { problem })| {
             format!("{all}; {}: {problem}", place(name))
         });
         Some(Self::made(RedisErrorKind::BadValue, &message, Some(all)))

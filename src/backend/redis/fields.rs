@@ -91,8 +91,6 @@ const PROBLEM: usize = 300;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable {
     pub(super) problem: String,
-    /// True if no good value was stored before, so that the flag is off.
-    pub(super) is_off: bool,
 }
 
 /// The kinds of differences to the last update.
@@ -143,8 +141,7 @@ impl Field {
     }
 
     fn unreadable(&self) -> Option<Unreadable> {
-        let is_off = self.good.is_none();
-        self.problem.clone().map(|problem| Unreadable { problem, is_off })
+        self.problem.clone().map(|problem| Unreadable { problem })
     }
 
     /// Returns the entry that is in force at the instant `now`.
@@ -407,7 +404,7 @@ mod tests {
         assert_eq!(offer.listed("b"), Some(&Entry::Forced(false)));
         assert!(offer.problem("b").is_some_and(|problem| problem.contains("percentage")));
         let problem = fields.problem(&hash()).unwrap().to_string();
-        assert!(problem.contains("so the flag is off"), "{problem}");
+        assert!(problem.contains("keep its last good value, or have the flag off"), "{problem}");
     }
 
     #[test]

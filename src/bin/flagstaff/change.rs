@@ -230,7 +230,7 @@ impl Act for Override<'_> {
 
     fn unknown(&self) -> Unknown {
         match self.change {
-            Change::Unset | Change::Finish => Unknown::Warn,
+            Change::Unset | Change::Finish => Unknown::Refuse,
             _ if self.is_new => Unknown::Accept,
             _ => Unknown::RefuseUnlessNew,
         }
@@ -275,7 +275,10 @@ pub(crate) async fn perform(
     let mut effects = Vec::new();
     for name in names {
         if let Some(expected) = if_rev {
-            check_revision(&flags, name, expected).await?;
+            if let Err(failure) = check_revision(&flags, name, expected).await {
+                let hint = act.after_a_later_change(name).await;
+                return Err(hint.into_iter().fold(failure, Failure::hint));
+            }
         }
         effects.push(rehearse(session, &flags, name, act).await?);
     }
@@ -335,6 +338,8 @@ pub(crate) async fn perform(
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
                     output.aside(messages::way_back(place, redis, &name, names.len(), revision));
+                    let hint = effect.way_back(place, revision);
+                    hint.filter(|_| act.forces()).into_iter().for_each(|hint| output.hint(hint));
                 }
                 made.push((Effect { after, ..effect }, revision));
             }
@@ -424,11 +429,6 @@ fn warn_of_surprises(session: &Session, flags: &Flags, act: &impl Act, effects: 
         effect.warn_of_no_effect(output);
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);
-        }
-        if act.forces()
-            && let Some(way_back) = effect.way_back(place)
-        {
-            output.hint(way_back);
         }
     }
 }

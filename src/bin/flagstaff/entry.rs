@@ -6,18 +6,51 @@ use serde_json::{Map, Value};
 use crate::text::{clean, count};
 
 /// Formats settings for people, nearly as `flagstaff set` takes them: `25% owner=web`. Forced on is `on`,
-/// and a long setting such as a rollout is shortened.
+/// and a long setting such as a rollout is shortened. Settings that are removed follow: `25% without requires`.
+/// A flag that is switched off beside other settings has these in parentheses: `off (stored: 25%)`.
 pub(crate) fn settings(settings: &Map<String, Value>) -> String {
-    let on = to_json(&Definition::forced(true));
-    let is_forced = on.iter().all(|(name, value)| match value {
+    if settings.get("enabled") != Some(&Value::Bool(false)) {
+        return words(settings);
+    }
+    if settings.len() == 1 {
+        return "off".to_owned();
+    }
+    let mut others = settings.clone();
+    others.insert("enabled".to_owned(), Value::Bool(true));
+    if !is_forced(&others) {
+        others.remove("enabled");
+    }
+    switched_off(&words(&others))
+}
+
+/// Formats a flag that is switched off beside other settings.
+pub(crate) fn switched_off(others: &str) -> String {
+    // The word `on` would be the switch that is over, unless nothing else is stored.
+    let others = others.strip_prefix("on ").unwrap_or(others);
+    format!("off (stored: {others})")
+}
+
+fn is_forced(settings: &Map<String, Value>) -> bool {
+    to_json(&Definition::forced(true)).iter().all(|(name, value)| match value {
         // A patch over forced on has other values for some of these.
         Value::Null => settings.contains_key(name),
         value => settings.get(name) == Some(value),
-    });
+    })
+}
+
+fn words(settings: &Map<String, Value>) -> String {
+    let on = to_json(&Definition::forced(true));
+    let is_forced = is_forced(settings);
     let is_implied = |name: &str, value: &Value| is_forced && on.get(name) == Some(value);
     let shown = settings.iter().filter(|(name, value)| !is_implied(name, value));
-    let words = is_forced.then(|| "on".to_owned()).into_iter();
-    words.chain(shown.map(|(name, value)| setting(name, value))).collect::<Vec<_>>().join(" ")
+    let (removed, shown): (Vec<_>, Vec<_>) = shown.partition(|(_, value)| value.is_null());
+    let mut words = Vec::from_iter(is_forced.then(|| "on".to_owned()));
+    words.extend(shown.into_iter().map(|(name, value)| setting(name, value)));
+    let removed: Vec<_> = removed.into_iter().map(|(name, _)| clean(name)).collect();
+    if !removed.is_empty() {
+        words.push(format!("without {}", removed.join(", ")));
+    }
+    words.join(" ")
 }
 
 fn setting(name: &str, value: &Value) -> String {
@@ -98,7 +131,21 @@ mod tests {
 
         forced.insert("percentage".to_owned(), 25.into());
         assert_eq!(settings(&forced), "on 25%");
-        assert_eq!(shown(&json!({ "enabled": false, "owner": null })), "off owner=null");
+        assert_eq!(shown(&json!({ "percentage": 5, "owner": null })), "5% without owner");
+    }
+
+    #[test]
+    fn what_is_stored_beside_off_is_not_in_force() {
+        let mut forced = to_json(&Definition::forced(true));
+        forced.insert("percentage".to_owned(), 25.into());
+        forced.insert("enabled".to_owned(), false.into());
+
+        assert_eq!(settings(&forced), "off (stored: 25%)");
+        assert_eq!(shown(&json!({ "enabled": false })), "off");
+        let lists = json!({ "allowed_users": ["ana"], "enabled": false });
+        assert_eq!(shown(&lists), "off (stored: allowed_users=ana)");
+        let stored = json!({ "enabled": false, "percentage": 5, "owner": null });
+        assert_eq!(shown(&stored), "off (stored: 5% without owner)");
     }
 
     #[test]

@@ -14,6 +14,14 @@ use crate::{
 /// The state of a flag whose stored value cannot be read. In JSON it is null, beside the problem.
 pub(crate) const NOT_KNOWN: &str = "not known";
 
+/// The treatment of an unreadable stored value by services, which depends on what they read before.
+const SERVICES: &str = "services keep its last good value, or have the flag off";
+
+/// Returns the state before a change of a stored value that cannot be read.
+pub(crate) fn before() -> String {
+    format!("{NOT_KNOWN} ({SERVICES})")
+}
+
 /// The entry of a source that cannot be read.
 pub(crate) const NOT_READABLE: &str = "not readable";
 
@@ -92,8 +100,5 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
         "the value in `{source}` of {whose} cannot be read, so the answer is unknown"
     ))
     .cause(problem)
-    .hint(format!(
-        "services keep its last value, or have it off; {} removes it",
-        paste::command("unset", &word),
-    )))
+    .hint(format!("{SERVICES}; {} removes the value", paste::command("unset", &word),)))
 }

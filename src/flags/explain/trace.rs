@@ -17,8 +17,8 @@ use crate::{
     },
     flags::{Flags, RequestFlags, Snapshot},
     model::{
-        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, FlagKey, Part,
-        Percentage, RequiredState, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
+        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, ErrorCode, Field, FlagKey,
+        Part, Percentage, RequiredState, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
     text::line,
 };
@@ -104,9 +104,11 @@ impl Snapshot {
             Some(entry) => format!("{} forces {entry}", answer.source.unwrap_or_default()),
             None => unreadable(&traces, &answer).unwrap_or_else(|| watched.because(&steps)),
         };
+        // A flag that was rejected is the one that was meant.
+        let is_unknown = watched.answer.error_code == Some(ErrorCode::FlagNotFound);
         let similar = match decision {
-            None => nearest(key, self.known()).map(str::to_owned),
-            Some(_) => None,
+            None if is_unknown => nearest(key, self.known()).map(str::to_owned),
+            _ => None,
         };
         Explanation {
             key: key.to_owned(),

@@ -17,6 +17,11 @@ pub(crate) trait Act {
     /// Sets the time by which the store ends overrides.
     fn begin(&self, _now: SystemTime) {}
 
+    /// Returns a hint for a flag that was changed after the revision that the change is for.
+    async fn after_a_later_change(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// Makes the change in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
@@ -70,7 +75,6 @@ pub(crate) enum Unknown {
     Refuse,
     /// The name is wrong, unless `--new` is given.
     RefuseUnlessNew,
-    Warn,
     /// The name is from the log, or that of a new flag.
     Accept,
 }

@@ -1,6 +1,12 @@
 //! The effects of a change on a flag.
 
-use flagstaff::{answer::FlagState, definition::Entry, write::NoEffect};
+use std::time::SystemTime;
+
+use flagstaff::{
+    answer::FlagState,
+    definition::{Entry, Progress, RolloutStatus},
+    write::NoEffect,
+};
 use serde_json::{Value, json};
 
 use super::{ending::Ending, side::Side, wider::is_wider};
@@ -11,7 +17,7 @@ use crate::{
     place::Place,
     style,
     text::{self, clean},
-    time,
+    time, unreadable,
 };
 
 /// A flag before and after.
@@ -41,7 +47,8 @@ pub(super) struct Effect {
 impl Effect {
     /// Returns `true` if the change switches the flag off for all users.
     pub(super) fn is_switched_off(&self) -> bool {
-        self.after.state == FlagState::Off && self.before.state != FlagState::Off
+        let may_be_on = self.was_unreadable || self.before.state != FlagState::Off;
+        self.after.state == FlagState::Off && may_be_on
     }
 
     /// Returns `true` if no source had the flag before.
@@ -62,7 +69,7 @@ impl Effect {
     /// Returns a warning if the flag may be on for more users than now once the override has ended.
     pub(super) fn widens_at_its_end(&self) -> Option<String> {
         let ending = self.ending.as_ref()?;
-        let (flag, now) = (clean(&self.flag), self.before.state);
+        let (flag, now) = (clean(&self.flag), self.state_before());
         ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
             let then = then.state;
             format!(
@@ -81,18 +88,26 @@ impl Effect {
         })
     }
 
-    /// Warns that the change changes no answer, if it changes none.
+    /// Warns that the change changes no answer, if it changes none: neither now nor at the start of a rollout.
     pub(super) fn warn_of_no_effect(&self, output: &Output) {
+        let flag = clean(&self.flag);
+        if let Some(at) = self.cancelled_start() {
+            let at = time::rfc3339(at);
+            output.warning(format!("the rollout of `{flag}` will not begin at {at}"));
+            let start = paste::command("rollout start", &text::word(&self.flag));
+            return output.hint(format!("{start} starts it"));
+        }
         let Some(no_effect) = &self.no_effect else { return };
-        let (flag, why) = (clean(&self.flag), no_effect.to_string());
+        let why = no_effect.to_string();
         output.warning(format!("this changes no answer of `{flag}`: {}", clean(&why)));
         if let Some(help) = &no_effect.help {
             output.hint(clean(help));
         }
     }
 
-    /// Returns a hint with the command that brings back what a forced flag replaces or hides.
-    pub(super) fn way_back(&self, place: &Place) -> Option<String> {
+    /// Returns a hint with the command that brings back what a forced flag replaces or hides. `revision` is that of
+    /// the change.
+    pub(super) fn way_back(&self, place: &Place, revision: u64) -> Option<String> {
         let (flag, after) = (clean(&self.flag), self.after.state);
         if !self.writes || matches!(self.ending, Some(Ending::Ends(_))) {
             return None;
@@ -100,8 +115,8 @@ impl Effect {
         let before = self.before.state;
         if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
             return Some(format!(
-                "`{flag}` is {after} now; {} with the revision of this change restores the former override: {before}",
-                paste::command("undo", "REVISION"),
+                "`{flag}` is {after} now; {} restores the former override: {before}",
+                paste::command("undo", &revision.to_string()),
             ));
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
@@ -118,7 +133,27 @@ impl Effect {
         ))
     }
 
+    /// Returns the state before in words. That of a value that cannot be read is not known here.
+    pub(super) fn state_before(&self) -> String {
+        match self.was_unreadable {
+            true => unreadable::NOT_KNOWN.to_owned(),
+            false => self.before.state.to_string(),
+        }
+    }
+
+    /// Returns the time at which a rollout would have begun by itself, if it does not any more.
+    fn cancelled_start(&self) -> Option<SystemTime> {
+        let (before, after) = (self.before.rollout?, self.after.rollout?);
+        let is_waiting = |it: &Progress| it.status == RolloutStatus::NotStarted;
+        let is_cancelled = is_waiting(&before) && is_waiting(&after) && after.due.is_none();
+        before.due.filter(|_| is_cancelled)
+    }
+
+    /// Returns the settings that differ; none if the settings before are not known.
     fn differences(&self) -> Vec<Difference> {
+        if self.was_unreadable {
+            return Vec::new();
+        }
         differences(&self.before.definition, &self.after.definition)
     }
 
@@ -131,6 +166,7 @@ impl Effect {
         }
         let differences = self.differences();
         let mut text = match (differences.is_empty(), before == after) {
+            _ if self.was_unreadable => format!("{name}: {} -> {after}\n", unreadable::before()),
             (true, _) => format!("{name}: {after}, as before\n"),
             (_, true) => format!("{name}: {after}\n"),
             _ => format!("{name}: {before} -> {after}\n"),
@@ -155,13 +191,13 @@ impl Effect {
             "flag": flag,
             "state": after.state.as_str(),
             "summary": after.state.to_string(),
-            "before": before.state.to_string(),
+            "before": (!self.was_unreadable).then(|| before.state.to_string()),
             "changed": self.writes,
             "fields": fields,
             "ends": self.ending.as_ref().and_then(Ending::at).map(time::rfc3339),
             "then": then.map(|then| then.state.to_string()),
             "revision": revision,
-            "noEffect": self.no_effect,
+            "noEffect": self.no_effect.as_ref().filter(|_| self.cancelled_start().is_none()),
         });
         Row { cells: vec![clean(flag).into_owned(), state], json: mark(json, is_dry_run) }
     }

@@ -1,7 +1,7 @@
 //! The effect of a change of the store in each environment of the file. A store serves all environments.
 
 use super::{act::Act, effect::Effect, rehearse::rehearse};
-use crate::{failure::Failure, parts, session::Session, style, text::clean};
+use crate::{failure::Failure, parts, session::Session, style, text::clean, unreadable};
 
 /// The effect of a change in one environment.
 pub(super) struct Elsewhere {
@@ -14,10 +14,14 @@ impl Elsewhere {
     pub(super) fn text(&self) -> Option<String> {
         let Self { environment, effect } = self;
         let [before, after] = [effect.before.state, effect.after.state];
-        if before == after {
+        if before == after && !effect.was_unreadable {
             return None;
         }
-        let [before, after] = [before, after].map(style::state);
+        let before = match effect.was_unreadable {
+            true => unreadable::NOT_KNOWN.to_owned(),
+            false => style::state(before),
+        };
+        let after = style::state(after);
         Some(format!("  in environment `{}`: {before} -> {after}\n", clean(environment)))
     }
 }

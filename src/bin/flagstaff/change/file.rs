@@ -3,7 +3,7 @@
 use std::{path::Path, time::SystemTime};
 
 use flagstaff::{
-    Context, Definition, Flags, Memory,
+    Context, Definition, Flags, Memory, Percentage,
     answer::FlagState,
     cli::ExitCode,
     definition::{
@@ -11,7 +11,7 @@ use flagstaff::{
         edit::{Document, EditError, TextFile},
     },
     source::{FlagsBuilder, SourceEntry, SourceKind},
-    write::NoEffect,
+    write::{NoEffect, NoEffectKind},
 };
 
 use super::{
@@ -55,6 +55,7 @@ pub(super) async fn change(
     };
     let mut hints = Vec::new();
     let done = edit(session, names, args, &of.target, kind, |document, name| {
+        let (was, text) = (side(document, &[], name).state, document.text().to_owned());
         let edited = match change {
             Change::Enable | Change::Disable if !document.file().flags().contains_key(name) => {
                 let on = matches!(change, Change::Enable);
@@ -75,12 +76,18 @@ pub(super) async fn change(
             )),
             false => failure,
         })?;
-        let state = side(document, &[], name).state;
-        if matches!(change, Change::Enable) && state != FlagState::On {
+        let after = side(document, &[], name);
+        let state = after.state;
+        // The warning about a change without effect has a hint of its own.
+        let has_hint = (was, state) == (FlagState::Off, FlagState::Off) && document.text() != text;
+        if matches!(change, Change::Enable) && state != FlagState::On && !has_hint {
             let (word, flag) = (text::word(name), clean(name));
+            let remedy = widened(name, &after).unwrap_or_else(|| {
+                let set = paste::command("set --source file", &format!("{word} FIELD-"));
+                format!("{set} removes one")
+            });
             hints.push(format!(
-                "`{flag}` is {state} then, since its other settings still apply; {} removes one",
-                paste::command("set --source file", &format!("{word} FIELD-")),
+                "`{flag}` is {state} then, since its other settings still apply; {remedy}"
             ));
         }
         Ok(())
@@ -180,7 +187,8 @@ pub(crate) async fn edit(
     }
     for effect in effects.iter_mut().filter(|effect| effect.writes) {
         let after = entry(document.file(), &effect.flag);
-        effect.no_effect = declared.without_effect(&*effect.flag, after.as_ref()).map(in_a_file);
+        let no_effect = declared.without_effect(&*effect.flag, after.as_ref());
+        effect.no_effect = no_effect.map(|it| in_a_file(it, effect));
     }
     let others = reach::others(&declared.snapshot(), &effects);
     for other in &others {
@@ -270,9 +278,23 @@ fn entry(file: &FlagsFile, name: &str) -> Option<Entry> {
 }
 
 /// Removes the source from the reason why a change has no effect, since that source is the edited file.
-fn in_a_file(mut no_effect: NoEffect) -> NoEffect {
+fn in_a_file(mut no_effect: NoEffect, effect: &Effect) -> NoEffect {
     (no_effect.source, no_effect.place) = (None, None);
+    if no_effect.kind == NoEffectKind::NoUsers
+        && let Some(widened) = widened(&effect.flag, &effect.after)
+    {
+        no_effect.help = Some(widened);
+    }
     no_effect
+}
+
+/// Returns the hint for a flag that its percentage keeps off.
+fn widened(flag: &str, after: &Side) -> Option<String> {
+    let percentage = after.merged.as_ref()?.percentage.value().copied();
+    (percentage == Some(Percentage::ZERO) && after.rollout.is_none()).then(|| {
+        let set = format!("{} percentage=100 --source file", text::word(flag));
+        format!("{} lets all users in", paste::command("set", &set))
+    })
 }
 
 /// Warns of flags whose declaration in the file is overridden by stronger sources. If those cannot be read, the file is

@@ -32,7 +32,7 @@ pub(super) async fn refuse_unknown(
             .as_ref()
             .map(|similar| format!("a flag with a similar name exists: `{}`", clean(similar)));
         let message = format!("no source and no instance has a flag `{}`", clean(name));
-        if act.unknown() == Unknown::Warn || (!has_file && used.is_empty()) {
+        if !has_file && used.is_empty() {
             output.warning(message);
             if let Some(hint) = hint {
                 output.hint(hint);

@@ -80,6 +80,8 @@ struct Flags<'a> {
     now: SystemTime,
     /// The users of each flag. Flags on a cycle and missing flags have none.
     reaches: HashMap<&'a str, Reach>,
+    /// The flags whose stored values cannot be read. They may be on for some users.
+    unreadable: HashSet<&'a str>,
 }
 
 /// A changed flag that another one needs.
@@ -113,7 +115,7 @@ impl<'a> Flags<'a> {
         changed: BTreeMap<&'a str, Option<&'a Definition>>,
         now: SystemTime,
     ) -> Self {
-        Self { snapshot, changed, now, reaches: HashMap::new() }
+        Self { snapshot, changed, now, reaches: HashMap::new(), unreadable: HashSet::new() }
     }
 
     /// Finds the users of each flag. A flag comes after the flags that it needs.
@@ -183,6 +185,9 @@ impl<'a> Flags<'a> {
 
     /// Returns the reach of a flag as if it required no others.
     fn own_reach(&self, flag: &str) -> Reach {
+        if self.unreadable.contains(flag) {
+            return Reach::Some;
+        }
         let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
         let (allowed, denied) = match state {
             None | Some(FlagState::Off | FlagState::Unknown) => return Reach::None,
@@ -506,7 +511,9 @@ impl<'f, 'a> Change<'f, 'a> {
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
-    let before = Flags::new(snapshot, BTreeMap::new(), now);
+    let mut before = Flags::new(snapshot, BTreeMap::new(), now);
+    let unreadable = changed.iter().filter(|effect| effect.was_unreadable);
+    before.unreadable = unreadable.map(|effect| &*effect.flag).collect();
     let then = changed.iter().map(|effect| (&*effect.flag, effect.after.merged.as_ref()));
     let after = Flags::new(snapshot, then.collect(), now);
     let anonymous = Context::anonymous();

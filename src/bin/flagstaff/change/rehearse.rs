@@ -39,6 +39,12 @@ pub(super) async fn rehearse(
         true => Some(rehearsal.below(now)),
         false => None,
     };
+    let was_unreadable = stored.is_some_and(|stored| stored.problem.is_some());
+    // Without the answers before, the change cannot be compared with them.
+    let no_effect = match was_unreadable {
+        true => None,
+        false => flags.without_effect(name, stores.as_ref()),
+    };
     Ok(Effect {
         flag: name.to_owned(),
         before,
@@ -52,9 +58,9 @@ pub(super) async fn rehearse(
                 && !matches!(stored.entry, Entry::Definition(_))
         }),
         is_json: end.is_some() || matches!(stores, Some(Entry::Definition(_))),
-        was_unreadable: stored.is_some_and(|stored| stored.problem.is_some()),
+        was_unreadable,
         writes: !says_the_same || act.writes_the_same(stored),
-        no_effect: flags.without_effect(name, stores.as_ref()),
+        no_effect,
     })
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     completion,
-    entry::settings,
+    entry::{settings, switched_off},
     failure::Failure,
     name, number,
     output::{Listing, Row},
@@ -114,6 +114,9 @@ fn shown(stored: Option<&str>) -> String {
         let settings = Some(settings(&members)).filter(|settings| !settings.is_empty());
         if let (Some(forced), Some(until), Some(then)) = (&forced, time("force_until"), &settings) {
             return format!("{forced} until {until}, then {then}");
+        }
+        if let (Some("off"), Some(settings)) = (forced.as_deref(), &settings) {
+            return switched_off(settings);
         }
         let words: Vec<_> = forced.into_iter().chain(settings).collect();
         if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }

@@ -193,15 +193,15 @@ impl Shown<'_> {
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
+        if self.state().is_none() {
+            return text + &format!("  {}\n", unreadable::NOT_KNOWN);
+        }
         let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
             vec![field.as_str().to_owned(), plain(value), source.clone()]
         }));
         if let Some(progress) = self.info.rollout() {
             text += &format!("  rollout is at {progress}\n");
-        }
-        if self.state().is_none() {
-            return text;
         }
         if !self.info.is_active() {
             text += "  it is outside of its active window\n";
@@ -260,23 +260,26 @@ impl Shown<'_> {
                 problem.as_deref().unwrap_or_default(),
             ]));
         }
-        for (field, value, source) in self.set(Field::steps()) {
+        let is_known = self.state().is_some();
+        for (field, value, source) in self.set(Field::steps()).into_iter().filter(|_| is_known) {
             rows.push(words(&["decides", field.as_str(), &plain(&value), &source]));
         }
         rows
     }
 
     fn json(&self) -> Value {
+        // Without the state, the settings are not known either: the unreadable value counts as off here.
+        let state = self.state();
         let decides = self.set(Field::steps()).into_iter().map(|(field, value, source)| {
             json!({ "field": field.as_str(), "value": value, "source": source })
         });
         json!({
             "flag": self.flag,
-            "state": self.state().map(FlagState::as_str),
-            "summary": self.state().map(|state| state.to_string()),
-            "definition": self.definition(),
+            "state": state.map(FlagState::as_str),
+            "summary": state.map(|state| state.to_string()),
+            "definition": state.map(|_| self.definition()),
             "sources": self.sources.iter().map(SourceRow::json).collect::<Vec<_>>(),
-            "decides": decides.collect::<Vec<_>>(),
+            "decides": state.map(|_| decides.collect::<Vec<_>>()),
         })
     }
 }

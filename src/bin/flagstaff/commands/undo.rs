@@ -44,6 +44,7 @@ pub(crate) struct Undo {
 
 /// The undoing of one change, or of both changes of a rename.
 struct Undoing<'a> {
+    redis: &'a RedisHandle,
     revision: u64,
     args: &'a ChangeArgs,
     /// The value to restore.
@@ -94,7 +95,7 @@ impl Undo {
             })
         })?;
         let (name, is_made) = (name.clone(), Cell::new(false));
-        let act = Undoing { revision, args: &change, logged, name, is_made };
+        let act = Undoing { redis: &redis, revision, args: &change, logged, name, is_made };
         match &renamed {
             // Either change of a rename may be named, and the log is compared for both flags.
             Some(renamed @ Renamed { old, new, .. }) => {
@@ -194,6 +195,23 @@ impl Act for Undoing<'_> {
 
     fn unknown(&self) -> Unknown {
         Unknown::Accept
+    }
+
+    /// The value before the change is that at the revision before, unless there is none.
+    async fn after_a_later_change(&self, name: &str) -> Option<String> {
+        let word = text::word(name);
+        let history = paste::command("history", &word);
+        let before = self.revision.checked_sub(1)?;
+        let before = self.redis.revision(before).await.ok()?.map(|_| before);
+        let back = match before {
+            Some(before) => paste::command("restore", &format!("{word} --to {before}")),
+            None if self.logged.is_empty() => paste::command("unset", &word),
+            None => return None,
+        };
+        Some(format!(
+            "{history} lists its changes; {back} brings back what was before revision {}",
+            self.revision
+        ))
     }
 
     fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
