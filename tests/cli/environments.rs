@@ -250,7 +250,10 @@ fn a_change_of_the_store_is_shown_for_each_environment_with_an_entry() {
     // `[flags]` already has the value of the override.
     let finish = shown(&["promote", "--finish"]);
     assert!(
-        finish.contains("checkout: 10%, as before\n  in environment `production`: 10% -> 1%\n"),
+        finish.contains(
+            "checkout: changes in 1 environment; 10% outside of these, as before\n  \
+             in environment `production`: 10% -> 1%\n"
+        ),
         "{finish}"
     );
     let disable = shown(&["disable"]);
