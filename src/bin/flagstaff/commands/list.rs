@@ -27,8 +27,8 @@ use crate::{
 /// List flags with their state and the source that decides
 #[derive(Debug, Args)]
 #[command(after_help = concat!("\
-A flag that its file rejects has the state `rejected`, which no filter finds. The
-exit code stays 0 then: use `flagstaff lint` to check a file.
+A flag that its file rejects has the state `rejected`, which no filter finds.
+The exit code stays 0 then: use `flagstaff lint` to check a file.
 
 Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
@@ -54,8 +54,8 @@ values may be globs.
 
 ", glob::notation!(), "
 
-The state of a flag with a constant is its value. In a table, the next state by a
-rollout or an active window is beside it: `off, 10% from 2026-12-01`, or `on,
+The state of a flag with a constant is its value. In a table, the next state by
+a rollout or an active window is beside it: `off, 10% from 2026-12-01`, or `on,
 until 2026-12-24`. Elsewhere it is the column `schedule`.
 
 Columns: flag, state, source, owner, tags, expires, created, permanent, client,
