@@ -250,7 +250,10 @@ fn a_change_of_the_store_is_shown_for_each_environment_with_an_entry() {
     // `[flags]` already has the value of the override.
     let finish = shown(&["promote", "--finish"]);
     assert!(
-        finish.contains("checkout: 10%, as before\n  in environment `production`: 10% -> 1%\n"),
+        finish.contains(
+            "checkout: changes in 1 environment; 10% outside of these, as before\n  \
+             in environment `production`: 10% -> 1%\n"
+        ),
         "{finish}"
     );
     let disable = shown(&["disable"]);
@@ -649,4 +652,25 @@ fn a_table_that_is_not_one_is_named_with_its_place() {
     let subject = Subject::new("flags = 3\n");
     let told = ran(&mut subject.command(&["list", "--environment", "staging"])).stderr;
     assert!(told.contains("`flags` is an integer") && told.contains("flags.toml:1:9"), "{told}");
+}
+
+#[test]
+fn a_setting_replaces_a_forced_value_of_an_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    let set = |below: &str| {
+        let text = format!("[flags.s]\n{below}\n\n[environments.staging]\ns = true\n");
+        fs::write(&file, text).unwrap();
+        let set = ["set", "s", "percentage=50", "--source", "file", "--environment", "staging"];
+        ran(flagstaff(&set).current_dir(directory.path()))
+    };
+
+    let done = set("allowed_users = [\"ana\"]");
+
+    assert_eq!(done.code, ExitCode::Done, "{}", done.stderr);
+    assert_eq!(done.stdout, "s 50%\n");
+    // What a table cannot remove has to be decided by a person.
+    let refused = set("requires = [\"other\"]\nactive = { until = 2999-01-01 }\n[flags.other]");
+    assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
+    assert!(refused.stderr.contains("a table `[environments.staging.s]`"), "{}", refused.stderr);
 }

@@ -48,7 +48,8 @@ fn a_flag_whose_tests_fail_is_shown_as_in_a_service_that_starts_now() {
         let told = "warning: 1 flag of `flags.toml` is left out, because of a mistake that `flagstaff lint` \
                     shows: `kill` (line 5)";
         assert!(ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
-        assert!(!ran.stdout.contains("kill"), "{}", ran.stdout);
+        let is_listed = ran.stdout.contains("kill\trejected\tfile\t");
+        assert_eq!(is_listed, arguments == ["list"], "{}", ran.stdout);
     }
     assert_eq!(run(&directory, &["is-on", "kill"]).code, ExitCode::No);
     assert_eq!(run(&directory, &["eval", "kill"]).code, ExitCode::No);
@@ -390,5 +391,58 @@ fn a_misspelt_command_suggests_the_one_that_was_meant() {
     assert_eq!(
         (help.code, &help.stdout),
         (ExitCode::Done, &ran(&mut flagstaff(&["set", "--help"])).stdout)
+    );
+}
+
+#[test]
+fn the_list_has_the_flags_that_their_file_rejects() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("bad.toml"), "[flags]\nold = 3\nnew = 4\n").unwrap();
+    let run = |more: &[&str]| {
+        let list = [&["list", "-f", "bad.toml"], more].concat();
+        ran(flagstaff(&list).current_dir(directory.path()))
+    };
+
+    let all = run(&[]);
+
+    assert_eq!(all.code, ExitCode::Done, "{}", all.stderr);
+    let rejected = "new\trejected\tfile\t\t\t\nold\trejected\tfile\t\t\t\n";
+    assert_eq!(all.stdout, rejected);
+    assert!(all.stderr.contains("2 flags of `bad.toml` are left out"), "{}", all.stderr);
+    assert_eq!(run(&["ol"]).stdout, "old\trejected\tfile\t\t\t\n");
+    // The settings of a rejected flag are unknown.
+    assert_eq!(run(&["--filter", "!owner=web"]).stdout, "");
+}
+
+#[test]
+fn the_list_has_the_next_state_by_a_schedule() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "[flags]\nopen = { active = { until = 2999-12-24 } }\n\
+                held = { enabled = false, active = { until = 2999-12-24 } }\n\
+                [flags.later.rollout]\nstart = 2999-12-01\n\
+                stages = [{ percentage = 10, for = \"1h\" }, { percentage = 100 }]\n";
+    fs::write(directory.path().join("flags.toml"), text).unwrap();
+    let run = |more: &[&str]| {
+        let run = ran(flagstaff(&[&["list"], more].concat()).current_dir(directory.path()));
+        assert_eq!(run.code, ExitCode::Done, "{}", run.stderr);
+        run.stdout
+    };
+
+    let table = run(&["-o", "text"]);
+
+    assert!(table.contains("later  off, 10% from 2999-12-01  file"), "{table}");
+    assert!(table.contains("open   on, until 2999-12-24      file"), "{table}");
+    let columns = run(&["--columns", "flag,state,schedule"]);
+    assert_eq!(
+        columns,
+        "held\toff\t\nlater\toff\t10% from 2999-12-01\nopen\ton\tuntil 2999-12-24\n"
+    );
+    // Programs and filters read the state alone.
+    assert_eq!(run(&["open"]), "open\ton\tfile\t\t\t\n");
+    let json: Value = serde_json::from_str(&run(&["later", "-o", "json"])).unwrap();
+    let later = &json["flags"][0];
+    assert_eq!(
+        (&later["summary"], &later["schedule"]),
+        (&json!("off"), &json!("10% from 2999-12-01"))
     );
 }

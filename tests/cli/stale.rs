@@ -117,6 +117,25 @@ fn flags_that_can_go_are_listed_with_the_code_to_keep() {
 }
 
 #[test]
+fn without_any_date_nothing_is_stale_by_its_age() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("flags.toml"), "[flags]\nnew = true\n").unwrap();
+    let run = || ran(flagstaff(&["stale"]).current_dir(directory.path()));
+
+    let stale = run();
+
+    assert_eq!((stale.code, &*stale.stdout), (ExitCode::Done, ""), "{}", stale.stderr);
+    let note = "1 flag is the same for all users since an unknown date";
+    assert!(stale.stderr.contains(note), "{}", stale.stderr);
+    // `created` is a date.
+    let created = "[flags]\nnew = { created = 2025-01-01 }\n";
+    fs::write(directory.path().join("flags.toml"), created).unwrap();
+    let stale = run();
+    assert_eq!(stale.stdout, "new\ton\t2025-01-01\tcreated\t\ton\t\t\n");
+    assert!(!stale.stderr.contains("unknown date"), "{}", stale.stderr);
+}
+
+#[test]
 fn what_was_changed_lately_is_not_stale() {
     let repository = repository();
     let stale = |unchanged: &str| {
@@ -185,12 +204,7 @@ fn a_permanent_flag_is_never_stale() {
 
     assert_eq!(
         temporary,
-        [
-            "accept_orders expired",
-            "accept_orders on",
-            "accept_orders unreferenced",
-            "acept_orders unknown"
-        ]
+        ["accept_orders expired", "accept_orders unreferenced", "acept_orders unknown"]
     );
     assert_eq!(permanent, ["acept_orders unknown"]);
 }
@@ -220,11 +234,9 @@ fn an_override_is_as_old_as_its_entry_in_the_log() {
 
     let stale = ran(&mut on(&server, &["stale", "--file", "later.toml"]));
 
-    assert_eq!(
-        stale.stdout, "off\ton\t2025-06-01\toverride\t\ton\t\t\non\ton\t\t\t\ton\t\t\n",
-        "{}",
-        stale.stderr,
-    );
+    assert_eq!(stale.stdout, "off\ton\t2025-06-01\toverride\t\ton\t\t\n", "{}", stale.stderr,);
+    // The log does not have the other override.
+    assert!(stale.stderr.contains("since an unknown date"), "{}", stale.stderr);
 }
 
 #[test]

@@ -31,6 +31,14 @@ impl World {
         ran(on(&self.server, arguments).current_dir(self.here.path()))
     }
 
+    /// Stores a value, with a change in the log at an instant.
+    fn changed_at(&self, at: &str, flag: &str, stored: &str) {
+        self.server.cli(&["hset", "feature_flags", flag, stored]);
+        let log = "{feature_flags}:log";
+        let change = ["xadd", log, "1-0", "flag", flag, "at", at, "after", stored];
+        self.server.cli(&change);
+    }
+
     fn json(&self) -> (ExitCode, Value) {
         let Ran { code, stdout, .. } = self.run(&["status", "-o", "json"]);
         (code, serde_json::from_str(&stdout).unwrap())
@@ -121,6 +129,10 @@ fn an_override_that_no_file_declares_is_named_with_the_flag_that_was_meant() {
     let similar: Vec<_> = shown.iter().map(|it| (&it["flag"], &it["similar"])).collect();
     assert!(similar.contains(&(&json!("chekout"), &json!("checkout"))), "{status}");
     assert!(similar.contains(&(&json!("elsewhere"), &Value::Null)), "{status}");
+    // A name that is similar leaves the other parts known.
+    for known in ["rollouts", "ends", "unknown"] {
+        assert_eq!(status[known], json!([]), "{known}: {status}");
+    }
     // Without a file, nothing is known of what is declared.
     let without = ran(on(&world.server, &["list", "--no-file"]).current_dir(world.here.path()));
     assert!(!without.stderr.contains("no file declares"), "{}", without.stderr);
@@ -161,7 +173,7 @@ fn the_rejected_flags_of_each_file_and_of_the_store_are_on_the_page() {
 #[test]
 fn instances_that_are_behind_silent_or_refuse_their_file_need_attention() {
     let world = World::new("[flags]\na = true\n");
-    world.run(&["disable", "a"]);
+    world.changed_at("2026-01-01T00:00:00Z", "a", "0");
     let now: u64 = world.server.cli(&["time"]).lines().next().unwrap().parse().unwrap();
     for (name, age, revision, refused) in [
         ("well", 0, 1, false),
@@ -200,6 +212,73 @@ fn instances_that_are_behind_silent_or_refuse_their_file_need_attention() {
         text.contains("\nInstances: 4\n") && text.contains("silent   10 minutes ago"),
         "{text}"
     );
+}
+
+#[test]
+fn an_instance_has_a_moment_to_see_a_change() {
+    let world = World::new("[flags]\na = true\n");
+    // The change is never older than a moment.
+    world.changed_at("2999-01-01T00:00:00Z", "a", "0");
+    let now: u64 = world.server.cli(&["time"]).lines().next().unwrap().parse().unwrap();
+    let announce = |refused| {
+        let said = json!({
+            "at": now + 600, "generation": 1, "revision": 0, "file": null, "refused": refused,
+        });
+        let key = "{feature_flags}:instances";
+        world.server.cli(&["hset", key, "web-1", &said.to_string()]);
+    };
+    announce(false);
+
+    let (code, status) = world.json();
+    let instances = world.run(&["instances"]);
+
+    assert_eq!((code, &status["attention"]), (Done, &json!([])), "{status}");
+    assert_eq!(status["instances"][0]["state"], "behind");
+    assert_eq!(instances.code, Done, "{}", instances.stderr);
+    assert!(instances.stdout.contains("web-1\tbehind\t"), "{}", instances.stdout);
+    // What else is wrong with it needs attention at once.
+    announce(true);
+    let (code, status) = world.json();
+    let refuses = json!(["instance `web-1` refuses its flag file"]);
+    assert_eq!((code, &status["attention"]), (No, &refuses), "{status}");
+    assert_eq!(world.run(&["instances"]).code, No);
+}
+
+#[test]
+fn an_override_that_has_ended_is_among_the_ends_while_it_is_stored() {
+    let world = World::new("[flags]\nhidden = false\n");
+    let end = "2026-01-01T00:00:00Z";
+    let stored = json!({ "enabled": true, "override": { "by": "ana", "expires_at": end } });
+    world.changed_at("2025-12-31T00:00:00Z", "hidden", &stored.to_string());
+
+    let (code, status) = world.json();
+
+    let ended = json!([{ "flag": "hidden", "what": "override", "at": end }]);
+    assert_eq!((code, &status["ends"]), (Done, &ended), "{status}");
+    assert_eq!(status["overrides"], json!([]), "{status}");
+    // A writer without a log has stored something else since.
+    world.server.cli(&["hset", "feature_flags", "hidden", "1"]);
+    let (_, status) = world.json();
+    assert_eq!((&status["ends"], names(&status["overrides"])), (&json!([]), vec!["hidden"]));
+}
+
+#[test]
+fn a_stage_that_is_left_by_hand_runs_until_it_is_due() {
+    let world = World::new(
+        "[flags.stage.rollout]\nstage = 1\nstage_started = 2999-01-01T00:00:00Z\n\
+         stages = [{ percentage = 1, for = \"2h\", auto = false }, { percentage = 100 }]\n",
+    );
+    let page = |text: &str| {
+        let page = world.run(&["status", "-o", "text"]).stdout;
+        assert!(page.contains(text), "{page}");
+    };
+
+    page("stage  1%, stage 1 of 2, running, then by hand  due in ");
+
+    let file = world.here.path().join("flags.toml");
+    let text = fs::read_to_string(&file).unwrap().replace("2999", "2025");
+    fs::write(&file, text).unwrap();
+    page("stage  1%, stage 1 of 2, waiting  due ");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -286,9 +286,10 @@ pub(crate) async fn perform(
     let elsewhere = elsewhere::rehearsed(session, names, act).await?;
     output.aside(format!("at {}", place.with_store(redis)));
     for effect in &effects {
-        output.preview(&effect.text());
         let of_it = elsewhere.iter().filter(|there| there.effect.flag == effect.flag);
-        of_it.filter_map(Elsewhere::text).for_each(|line| output.preview(&line));
+        let lines: Vec<_> = of_it.filter_map(Elsewhere::text).collect();
+        output.preview(&effect.text(lines.len()));
+        lines.iter().for_each(|line| output.preview(line));
     }
     for other in &others {
         output.preview(&other.text());

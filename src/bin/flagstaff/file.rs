@@ -15,7 +15,7 @@ use crate::{
     guard::{self, Leave, Target, Wish},
     place, places,
     session::Session,
-    text::{clean, count},
+    text::{self, clean, count},
 };
 
 /// Returns the text of the flag file, to be changed.
@@ -159,15 +159,24 @@ pub(crate) fn refused(session: &Session, error: EditError) -> Failure {
         _ => ExitCode::Refused,
     };
     let message = error.to_string();
-    match error {
+    match &error {
         EditError::Unusable(diagnostics)
         | EditError::Rejected { diagnostics, .. }
         | EditError::Invalid { diagnostics, .. } => {
-            session.output.report(&diagnostics);
+            session.output.report(diagnostics);
         }
         _ => {}
     }
-    Failure::new(code, message)
+    let failure = Failure::new(code, message);
+    match (&error, session.place.environment_name()) {
+        (EditError::Unwritable { flag }, Ok(Some(environment))) => failure.hint(format!(
+            "`true` in an environment lifts settings of `[flags]` that a table there cannot remove, such as `requires` \
+             or `active`: write a table `[environments.{}.{}]` with its own values for these",
+            text::word(&environment),
+            text::word(flag),
+        )),
+        _ => failure,
+    }
 }
 
 /// Refuses an edit after which tests of the file fail: those of an edited flag, and those that did not

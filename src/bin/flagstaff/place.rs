@@ -1,6 +1,7 @@
 //! The locations of flags: the file, the environment and the store.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -546,6 +547,16 @@ impl Place {
     pub(crate) fn rejected(&self) -> Vec<String> {
         let Ok(Some(file)) = self.file() else { return Vec::new() };
         file.at_a_start(None).parsed.rejected().iter().map(str::to_owned).collect()
+    }
+
+    /// Returns the flags of all files that are left out because of mistakes.
+    pub(crate) fn all_rejected(&self) -> BTreeSet<String> {
+        let files = self.files().unwrap_or_default().into_iter();
+        let rejected = |file: Declared| {
+            let parsed = file.at_a_start(None).parsed;
+            parsed.rejected().iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        files.flat_map(rejected).collect()
     }
 
     /// Returns the options of this command that name the place, for commands that people paste. A URL that may contain

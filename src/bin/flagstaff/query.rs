@@ -160,12 +160,21 @@ impl Term {
         })
     }
 
+    /// Returns true if the term is about the name alone, and holds for it.
+    pub(crate) fn holds_by_name(&self, name: &str) -> bool {
+        match self {
+            Self::Not(term) => matches!(**term, Self::Name(_)) && !term.holds_by_name(name),
+            Self::Name(Wanted::Exactly(part)) => name.contains(part),
+            Self::Name(pattern) => pattern.matches(name),
+            _ => false,
+        }
+    }
+
     pub(crate) fn holds(&self, flag: &Subject<'_>) -> bool {
         let definition = flag.definition;
         match self {
             Self::Not(term) => !term.holds(flag),
-            Self::Name(Wanted::Exactly(part)) => flag.name.contains(part),
-            Self::Name(pattern) => pattern.matches(flag.name),
+            Self::Name(_) => self.holds_by_name(flag.name),
             Self::Owner(owner) => any(owner, definition.owner.value()),
             Self::Tag(tag) => any(tag, definition.tags.value().into_iter().flatten()),
             Self::Source(kind) => flag.source.is_some_and(|source| kind.matches(source.as_str())),

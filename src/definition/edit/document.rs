@@ -234,6 +234,15 @@ impl Document {
         }
         // A forced value lifts settings of `[flags]`, and a table does not.
         changed.merge(patch);
+        let as_patch = self.put_as(flag, &own, &changed);
+        let Err(EditError::Unwritable { .. }) = as_patch else { return as_patch };
+        // A table can set empty lists and the like in the place of what a forced value lifts.
+        let mut own = self.own(flag).unwrap_or_default();
+        if own.enabled.value() == Some(&true) {
+            let below = self.outside.flags().get(flag);
+            below.into_iter().for_each(|below| lift(&mut own, &Definition::forced(true), below));
+        }
+        own.merge(patch);
         self.put_as(flag, &own, &changed)
     }
 

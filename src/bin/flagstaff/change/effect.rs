@@ -16,7 +16,7 @@ use crate::{
     paste,
     place::Place,
     style,
-    text::{self, clean},
+    text::{self, clean, count},
     time, unreadable,
 };
 
@@ -157,8 +157,9 @@ impl Effect {
         differences(&self.before.definition, &self.after.definition)
     }
 
-    /// Returns a line about the flag, a line for each changed setting, and a line about the end.
-    pub(super) fn text(&self) -> String {
+    /// Returns a line about the flag, a line for each changed setting, and a line about the end. `elsewhere` is the number of environments in
+    /// which the state becomes another.
+    pub(super) fn text(&self, elsewhere: usize) -> String {
         let name = clean(&self.flag);
         let [before, after] = [self.before.state, self.after.state].map(style::state);
         if !self.writes {
@@ -167,6 +168,10 @@ impl Effect {
         let differences = self.differences();
         let mut text = match (differences.is_empty(), before == after) {
             _ if self.was_unreadable => format!("{name}: {} -> {after}\n", unreadable::before()),
+            (true, _) if elsewhere > 0 => {
+                let changed = count(elsewhere, "environment");
+                format!("{name}: changes in {changed}; {after} outside of these, as before\n")
+            }
             (true, _) => format!("{name}: {after}, as before\n"),
             (_, true) => format!("{name}: {after}\n"),
             _ => format!("{name}: {before} -> {after}\n"),

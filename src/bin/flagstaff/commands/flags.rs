@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use flagstaff::{Context, cli::ExitCode};
 
@@ -48,7 +50,7 @@ impl Flags {
 async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     if session.output.is_json() {
-        list::List::print(&flags, &[], &[], &session.output)?;
+        list::List::print(&flags, &[], &[], &BTreeSet::new(), &session.output)?;
         return Ok(unreadable::report_all(&flags, &session.output).unwrap_or(ExitCode::Done));
     }
     let snapshot = flags.snapshot();

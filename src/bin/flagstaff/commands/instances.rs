@@ -1,9 +1,13 @@
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use clap::Args;
 use flagstaff::{
     cli::ExitCode,
     source::{Instance, RedisHandle},
+    write::LogEntry,
 };
 use serde_json::json;
 
@@ -27,7 +31,8 @@ shutdown removes an instance from the list at once. Use --forget for one that is
 gone.
 
 Exits with 1 if instances have different flag files, reject their file, are
-silent, or have not seen the latest change.
+silent, or still lack a change 15 seconds after it. After a change, one that has
+not announced it yet is shown as behind; `--wait` of the change waits for all.
 
 Examples:
   flagstaff instances
@@ -49,6 +54,16 @@ pub(super) fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
         () if instance.has_refused_file => "refuses",
         () => "ready",
     }
+}
+
+/// The time that an instance has to announce a change: three announcements.
+const CATCHING_UP: Duration = Duration::from_secs(15);
+
+/// Returns true if an instance lacks a change that it should have by `now`, the time of the store.
+pub(super) fn is_late(instance: &Instance, log: &[LogEntry], now: SystemTime) -> bool {
+    let is_late = |at: SystemTime| now.duration_since(at).unwrap_or_default() >= CATCHING_UP;
+    let mut missing = log.iter().filter(|change| change.revision > instance.revision);
+    missing.any(|change| change.at.is_none_or(is_late))
 }
 
 impl Instances {
@@ -88,10 +103,11 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     let output = &session.output;
     let fleet = redis.fleet().await?;
     // The instances can be read even if the overrides cannot.
-    let (latest, unknown) = match session.place.changes(None, 50, output).await {
-        Ok(log) => (log.list.into_iter().find_map(|change| change.revision), None),
-        Err(failure) => (None, Some(failure)),
+    let (log, now, unknown) = match session.place.changes(None, 50, output).await {
+        Ok(log) => (log.list, log.now, None),
+        Err(failure) => (Vec::new(), SystemTime::now(), Some(failure)),
     };
+    let latest = log.iter().find_map(|change| change.revision);
     let file = session.place.file()?;
 
     let for_people = output.is_for_people();
@@ -162,7 +178,10 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     if let Some(failure) = unknown {
         return Err(failure.hint("it is unknown whether they have seen the latest change"));
     }
-    let is_well = |instance: &Instance| state(instance, latest) == "ready";
+    let is_well = |instance: &Instance| match state(instance, latest) {
+        "behind" => !instance.has_refused_file && !is_late(instance, &log, now),
+        state => state == "ready",
+    };
     let all_well = !fleet.is_split() && fleet.instances.iter().all(is_well);
     Ok(if all_well { ExitCode::Done } else { ExitCode::No })
 }

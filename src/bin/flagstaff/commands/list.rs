@@ -27,6 +27,9 @@ use crate::{
 /// List flags with their state and the source that decides
 #[derive(Debug, Args)]
 #[command(after_help = concat!("\
+A flag that its file rejects has the state `rejected`, which no filter finds.
+The exit code stays 0 then: use `flagstaff lint` to check a file.
+
 Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
 Lists the flags that match all names and all filters.
@@ -51,10 +54,13 @@ values may be globs.
 
 ", glob::notation!(), "
 
-The state of a flag with a constant is its value.
+The state of a flag with a constant is its value. In a table, the next state by
+a rollout or an active window is beside it: `off, 10% from 2026-12-01`, or `on,
+until 2026-12-24`. Elsewhere it is the column `schedule`.
 
 Columns: flag, state, source, owner, tags, expires, created, permanent, client,
-testable, metadata, metadata.NAME and description. JSON always has all of them.
+testable, metadata, metadata.NAME, description and schedule. JSON always has all
+of them.
 
 With --environments, the column (none) has the flags without an environment.
 After it are the environments, in alphabetical order; JSON has them by name.
@@ -98,7 +104,7 @@ impl List {
             return Self::print_environments(session, &query, now);
         }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
-        Self::print(&flags, &query, &self.columns, output)?;
+        Self::print(&flags, &query, &self.columns, &place.all_rejected(), output)?;
         let undeclared = place.undeclared(&flags, output).await;
         let undeclared = undeclared.iter();
         output.warnings(undeclared.map(|(flag, it)| similar::undeclared(flag, it.as_deref())));
@@ -179,18 +185,30 @@ impl List {
         Ok(ExitCode::Done)
     }
 
-    /// Prints the flags for which all terms hold.
+    /// Prints the flags for which all terms hold. Of `rejected`, it prints those that no source has.
     pub(super) fn print(
         flags: &Flags,
         query: &[Term],
         columns: &[Column],
+        rejected: &BTreeSet<String>,
         output: &Output,
     ) -> Result<(), Failure> {
         let columns = if columns.is_empty() { &Column::USUAL } else { columns };
         let snapshot = flags.snapshot();
+        let with_schedule = output.is_for_people() && !columns.contains(&Column::Schedule);
+        let now = SystemTime::now();
         let mut rows = Vec::new();
-        for (name, _) in snapshot.all(&Context::anonymous()) {
-            let Some(info) = snapshot.info(name) else { continue };
+        let anonymous = Context::anonymous();
+        let known = snapshot.all(&anonymous).map(|(name, _)| name);
+        let names: BTreeSet<_> = known.chain(rejected.iter().map(String::as_str)).collect();
+        for name in names {
+            let Some(info) = snapshot.info(name).filter(|_| !flags.sources_of(name).is_empty())
+            else {
+                if rejected.contains(name) && query.iter().all(|term| term.holds_by_name(name)) {
+                    rows.push(rejected_row(name, columns));
+                }
+                continue;
+            };
             let sources = flags.sources_of(name);
             let source = sources.first().map(|held| held.source);
             let problem = sources.into_iter().find_map(|held| held.problem);
@@ -205,7 +223,15 @@ impl List {
                 continue;
             }
             let state = problem.is_none().then(|| info.state());
-            let listed = Listed { name, definition, state, source };
+            let schedule = schedule(definition, now).filter(|_| state.is_some());
+            let listed = Listed {
+                name,
+                definition,
+                state,
+                source,
+                schedule: schedule.as_deref(),
+                with_schedule,
+            };
             let mut json = json!({
                 "flag": name,
                 "state": state.map(FlagState::as_str),
@@ -218,6 +244,7 @@ impl List {
                 "client": definition.is_client(),
                 "testable": definition.is_testable(),
                 "metadata": definition.rare().metadata.value(),
+                "schedule": schedule,
                 "definition": Value::Object(flagstaff::definition::to_json(definition)),
             });
             if let Some(problem) = problem {
@@ -230,6 +257,35 @@ impl List {
         let columns: Vec<_> = headings.iter().map(String::as_str).collect();
         output.listing(Listing { name: "flags", columns: &columns, rows, empty: "(no flags)" })
     }
+}
+
+/// Returns the row of a flag that its file rejects.
+fn rejected_row(name: &str, columns: &[Column]) -> Row {
+    let cell = |column: &Column| match column {
+        Column::Flag => name,
+        Column::State => "rejected",
+        Column::Source => "file",
+        _ => "",
+    };
+    Row {
+        cells: columns.iter().map(|column| cell(column).to_owned()).collect(),
+        json: json!({ "flag": name, "state": "rejected", "summary": "rejected" }),
+    }
+}
+
+/// Returns the next state by a rollout or an active window: `10% from 2026-12-01`, or `until 2026-12-24` if it is off then.
+fn schedule(definition: &Definition, now: SystemTime) -> Option<String> {
+    let rare = definition.rare();
+    let window = rare.active.value().and_then(|window| window.next_boundary(now));
+    let progress = rare.rollout.value().and_then(|rollout| rollout.at(now));
+    let stage = progress.and_then(|progress| progress.next_boundary());
+    let at = window.into_iter().chain(stage).min()?;
+    let next = FlagState::at(definition, at);
+    // Something else may hold the flag back, such as its kill switch.
+    (next != FlagState::at(definition, now)).then(|| match next {
+        FlagState::Off => format!("until {}", time::date(at)),
+        next => format!("{next} from {}", time::date(at)),
+    })
 }
 
 /// Returns the state of a flag, with the value of one that serves a constant.
@@ -271,6 +327,8 @@ pub(super) enum Column {
     /// The value of one fact.
     Fact(String),
     Description,
+    /// The next change by a rollout or an active window.
+    Schedule,
 }
 
 /// A flag of the list.
@@ -280,6 +338,9 @@ struct Listed<'a> {
     /// `None` if a stored value cannot be read.
     state: Option<FlagState>,
     source: Option<Source>,
+    schedule: Option<&'a str>,
+    /// True if the schedule is beside the state.
+    with_schedule: bool,
 }
 
 impl Column {
@@ -287,7 +348,7 @@ impl Column {
         [Self::Flag, Self::State, Self::Source, Self::Owner, Self::Tags, Self::Expires];
 
     /// The columns by name, in the order of the help.
-    const NAMES: [(&'static str, Self); 12] = [
+    const NAMES: [(&'static str, Self); 13] = [
         ("flag", Self::Flag),
         ("state", Self::State),
         ("source", Self::Source),
@@ -300,6 +361,7 @@ impl Column {
         ("testable", Self::Testable),
         ("metadata", Self::Metadata),
         ("description", Self::Description),
+        ("schedule", Self::Schedule),
     ];
 
     fn parse(name: &str) -> Result<Self, String> {
@@ -330,8 +392,12 @@ impl Column {
             Self::Flag => flag.name.to_owned(),
             Self::State => flag.state.map_or_else(
                 || unreadable::NOT_KNOWN.to_owned(),
-                |state| summary(state, definition),
+                |state| match flag.schedule.filter(|_| flag.with_schedule) {
+                    Some(schedule) => format!("{}, {schedule}", summary(state, definition)),
+                    None => summary(state, definition),
+                },
             ),
+            Self::Schedule => flag.schedule.unwrap_or_default().to_owned(),
             Self::Source => flag.source.map(|source| source.to_string()).unwrap_or_default(),
             Self::Owner => definition.owner.value().cloned().unwrap_or_default(),
             Self::Tags => definition.tags.value().map(|tags| tags.join(",")).unwrap_or_default(),

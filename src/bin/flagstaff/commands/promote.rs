@@ -30,8 +30,10 @@ the file:
   1. `promote` writes the file and keeps the override. It refuses (4) if a test
      of the file fails with the override.
   2. When the file is deployed, `promote --finish FLAG` removes the override,
-     after a confirmation. Without --now, it refuses (4) while the file does not
-     have the override, or an instance announces another definition of the flag.
+     after a confirmation at a terminal. Without --now, it refuses (4) while the
+     file does not have the override, or an instance announces another
+     definition of the flag. In a pipe it does not ask: `--dry-run` shows what
+     changes, also in environments whose own entries decide then.
 
 Without names, step 1 promotes all overrides except those that end by
 themselves, since entries of the file have no end.

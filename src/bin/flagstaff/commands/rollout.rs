@@ -395,7 +395,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     session.output.thing(json(flag, &progress, hidden_by.as_ref()), || {
         // Stages begin by the clock of the service, and overrides end by that of the store.
         let (now, store_now) = (SystemTime::now(), now);
-        let mut text = format!("{} {progress}\n", clean(flag));
+        let mut text = format!("{} {}\n", clean(flag), shown(&progress, now));
         if let Some(since) = progress.since {
             text += &format!("  since {}, {}\n", time::rfc3339(since), time::relative(since, now));
         }
@@ -453,6 +453,16 @@ async fn way_back(
             format!("{set} switches it on again, at this stage")
         }
     })
+}
+
+/// Returns the progress for people. A stage that is left by hand waits only once it is due.
+pub(super) fn shown(progress: &Progress, now: SystemTime) -> String {
+    let is_due = progress.due.is_none_or(|due| due <= now);
+    if progress.status != RolloutStatus::Waiting || is_due {
+        return progress.to_string();
+    }
+    let Progress { stage, stages, percentage, .. } = progress;
+    format!("{percentage}, stage {stage} of {stages}, running, then by hand")
 }
 
 /// Returns the stage and the number of stages, with the start and the end of the stage; empty if there is none.

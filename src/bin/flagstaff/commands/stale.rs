@@ -19,6 +19,7 @@ use crate::{
     place,
     session::Session,
     stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
+    text::{count, verb},
     time, unreadable,
 };
 
@@ -34,7 +35,8 @@ of the file, since they all run this code.
 
 The date of the last change is that of the override, of the rollout, or of a
 commit to the flag file. Without any of these, it is the earliest possible date,
-`created`.
+`created`. A flag without any date is not listed as on or off, and a note counts
+these flags.
 
 With a Redis, instances report the flags that they evaluate. No instance has
 evaluated an `unevaluated` flag since the date shown. Listing all flags does not
@@ -66,6 +68,8 @@ struct Flag {
     /// Set for a flag that is permanent, or that other flags need. Such a flag has no findings.
     is_kept: bool,
     fixed: Option<Fixed>,
+    /// Set if it is unknown since when all users have the same answer.
+    lacks_date: bool,
     findings: Vec<Finding>,
 }
 
@@ -129,6 +133,15 @@ impl Stale {
             rows,
             empty: "(nothing is stale)",
         })?;
+        let undated = flags.iter().filter(|flag| flag.lacks_date).count();
+        if undated > 0 {
+            session.output.note(format!(
+                "{} {} the same for all users since an unknown date: no commit of the flag file, no override and \
+                 no `created` has one",
+                count(undated, "flag"),
+                verb(undated, "is", "are"),
+            ));
+        }
         Ok(unreadable.unwrap_or(code))
     }
 
@@ -189,7 +202,8 @@ impl Stale {
                 false => Finding::all(&definition, known, evaluated, now, self.unchanged),
             };
             let owner = definition.owner.value().cloned();
-            found.push(Flag { key, owner, is_kept, fixed, findings });
+            let lacks_date = !is_kept && fixed.is_some() && since.is_none();
+            found.push(Flag { key, owner, is_kept, fixed, lacks_date, findings });
         }
         found
     }

@@ -131,7 +131,7 @@ impl Fixed {
 
 impl Finding {
     /// Returns all reasons why a flag can be removed; none for a permanent flag. `fixed` is its answer for all users,
-    /// and the start of that answer. `evaluated` is the time when instances last evaluated the flag, or first had it.
+    /// and the start of that answer, without which it does not count. `evaluated` is the time when instances last evaluated the flag, or first had it.
     /// `unchanged` is the minimum age of both.
     pub(crate) fn all(
         definition: &Definition,
@@ -157,7 +157,7 @@ impl Finding {
             findings.push(Self { kind: Kind::Unevaluated, since });
         }
         if let Some((fixed, since)) = fixed
-            && !since.is_some_and(|since| is_new(since.at))
+            && since.is_some_and(|since| !is_new(since.at))
         {
             findings.push(Self { kind: fixed.kind(), since });
         }
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(kinds(50, since(40)), [Kind::Expired]);
         assert_eq!(kinds(70, since(40)), [Kind::Expired, Kind::Off]);
         // The time since which it is off is unknown.
-        assert_eq!(kinds(49, None), [Kind::Off]);
+        assert_eq!(kinds(49, None), []);
     }
 
     #[test]

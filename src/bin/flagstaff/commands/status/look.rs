@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::part::{Item, Part};
 use crate::{
     change::store_now,
-    commands::{instances, show},
+    commands::{instances, rollout, show},
     failure::Failure,
     number,
     place::{self, Declared, Place, warning_text},
@@ -74,12 +74,15 @@ impl Look {
         making.is_file_read = files.is_some();
         let files = files.unwrap_or_default();
 
+        let mut store_now = now;
         let (flags, has_store) = making.flags(session, redis.is_some(), !files.is_empty()).await;
         let are_sources_read = making.unknown.is_empty();
         let log = match has_store {
             true => {
                 let changes = place.changes(None, CHANGES, &session.output.repeated()).await;
-                making.known("log", changes).map(|log| log.list).unwrap_or_default()
+                let changes = making.known("log", changes);
+                store_now = changes.as_ref().map_or(now, |changes| changes.now);
+                changes.map(|log| log.list).unwrap_or_default()
             }
             false => Vec::new(),
         };
@@ -98,9 +101,10 @@ impl Look {
             making.similar =
                 undeclared.filter_map(|(flag, similar)| Some((flag, similar?))).collect();
         }
+        let unknown = making.unknown.len();
         let overrides = flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log));
-        // At this point, only overrides that cannot be read are among what needs attention.
-        let are_overrides_read = are_sources_read && making.attention.is_empty();
+        // Each override that cannot be read is one more unknown part.
+        let are_overrides_read = are_sources_read && making.unknown.len() == unknown;
         // Without a source, an empty list may be wrong.
         let known = |items: &Vec<Item>| are_overrides_read || !items.is_empty();
         if let (Some(file), Some(fleet)) = (files.last(), &fleet) {
@@ -125,14 +129,14 @@ impl Look {
                 name: "ends",
                 item: "end",
                 title: format!("Ended, or ends within {}", time::long(within)),
-                items: flags.map(|flags| making.ends(flags)).filter(known),
+                items: flags.map(|flags| making.ends(flags, redis.as_ref(), &log)).filter(known),
                 unknown: "not known",
             },
             Part {
                 name: "instances",
                 item: "instance",
                 title: "Instances".to_owned(),
-                items: fleet.map(|fleet| making.instances(&fleet, &log)),
+                items: fleet.map(|fleet| making.instances(&fleet, &log, store_now)),
                 unknown: without_store,
             },
             Part {
@@ -309,7 +313,11 @@ impl Making {
         let when = due.map(|due| format!("{word} {}", time::relative(due, self.now)));
         let date = due.map(time::rfc3339);
         Item {
-            shown: vec![name.to_owned(), progress.to_string(), when.unwrap_or_default()],
+            shown: vec![
+                name.to_owned(),
+                rollout::shown(progress, self.now),
+                when.unwrap_or_default(),
+            ],
             cells: vec![name.to_owned(), progress.to_string(), date.clone().unwrap_or_default()],
             json: json!({
                 "flag": name,
@@ -323,12 +331,15 @@ impl Making {
     }
 
     /// Returns the ends that are near or have passed, by time.
-    fn ends(&mut self, flags: &Flags) -> Vec<Item> {
+    fn ends(&mut self, flags: &Flags, redis: Option<&RedisHandle>, log: &[LogEntry]) -> Vec<Item> {
         let (store, now) = (flags.writable_source(), store_now(flags));
         let within = self.within;
         let is_soon =
             |at: SystemTime, now: SystemTime| now.checked_add(within).is_none_or(|soon| at <= soon);
-        let mut found = Vec::new();
+        // No source has an override that has ended, but it stays stored until the next writer removes it.
+        let ended = redis.map(|redis| ended_overrides(flags, redis, log, now)).unwrap_or_default();
+        let ended = ended.into_iter().map(|(at, name)| (at, name, "override", now));
+        let mut found: Vec<_> = ended.collect();
         each(flags, |name, info| {
             let sources = flags.sources_of(name);
             let stored = sources.iter().find(|held| Some(held.source) == store);
@@ -364,7 +375,7 @@ impl Making {
         found.into_iter().map(item).collect()
     }
 
-    fn instances(&mut self, fleet: &Fleet, log: &[LogEntry]) -> Vec<Item> {
+    fn instances(&mut self, fleet: &Fleet, log: &[LogEntry], store_now: SystemTime) -> Vec<Item> {
         let latest = log.iter().find_map(|change| change.revision);
         if fleet.is_split() {
             let files = fleet.files().len();
@@ -373,8 +384,14 @@ impl Making {
         let mut items = Vec::new();
         for instance in &fleet.instances {
             let state = instances::state(instance, latest);
-            if state != "ready" {
-                let what = match state {
+            // A change takes a moment to reach all instances.
+            let is_catching_up = state == "behind" && !instances::is_late(instance, log, store_now);
+            let state_now = match is_catching_up && instance.has_refused_file {
+                true => "refuses",
+                false => state,
+            };
+            if state_now != "ready" && (!is_catching_up || instance.has_refused_file) {
+                let what = match state_now {
                     "refuses" => "refuses its flag file".to_owned(),
                     state => format!("is {state}"),
                 };
@@ -457,6 +474,28 @@ impl Making {
             }
         }
     }
+}
+
+/// Returns the overrides that have ended and are still stored, with their ends. The log has what is stored.
+fn ended_overrides(
+    flags: &Flags,
+    redis: &RedisHandle,
+    log: &[LogEntry],
+    now: SystemTime,
+) -> Vec<(SystemTime, String)> {
+    let mut latest = HashMap::new();
+    for change in log {
+        latest.entry(change.key.as_str()).or_insert(change);
+    }
+    let store = flags.writable_source();
+    let ended = latest.into_iter().filter_map(|(flag, change)| {
+        let (_, by) = redis.decode(flag, change.after.as_deref()?).ok()??;
+        let end = by?.expires_at.filter(|end| *end <= now)?;
+        // A writer without a log may have stored something else since.
+        let is_stored_anew = flags.sources_of(flag).iter().any(|held| Some(held.source) == store);
+        (!is_stored_anew).then(|| (end, flag.to_owned()))
+    });
+    ended.collect()
 }
 
 /// Returns the overrides that cannot be read. Each is named among what needs attention with the overrides.

@@ -25,8 +25,12 @@ cannot be read is named, and is never shown as empty.
 
 These need attention: flags that have expired or are rejected, rollouts that
 wait to be advanced, and overrides that cannot be read or that readers may
-misunderstand. So do instances that are silent or behind, that refuse their
-file, or that run another file.
+misunderstand. So do instances that are silent, that refuse their file, or that
+run another file, and those that still lack a change 15 seconds after it.
+An override of a flag that no file declares needs attention only if the file has
+a flag with a similar name.
+
+The ends include overrides that have ended and are still stored.
 
 In a pipe, each line begins with the name of its part. In JSON, a part that
 cannot be read is null.
