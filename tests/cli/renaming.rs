@@ -50,6 +50,14 @@ impl Shop {
         ran(on(&self.server, arguments).current_dir(&self.directory))
     }
 
+    /// Runs the command as a user of the server with these rights.
+    fn run_with(&self, rights: &str, arguments: &[&str]) -> Ran {
+        let user = ["ACL", "SETUSER", "user", "reset", "on", ">secret"];
+        self.server.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
+        let url = self.server.url().replace("redis://", "redis://user:secret@");
+        ran(flagstaff(arguments).current_dir(&self.directory).env("REDIS_URL", url))
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.path().join("flags.toml")
     }
@@ -478,28 +486,126 @@ fn an_override_stays_for_instances_that_ask_for_the_old_name() {
 }
 
 #[test]
-fn a_store_that_refuses_leaves_a_way_to_finish() {
+fn a_store_that_refuses_a_rename_leaves_the_file_and_the_override() {
     let shop = Shop::new();
     shop.store("checkout", "1");
-    let rights = "~{feature_flags}:instances %R~feature_flags %R~{feature_flags}:log -@all +hget +hgetall +hlen +hkeys +hstrlen +ping +xrevrange +time +evalsha +eval +script|load +client|tracking";
-    let user = ["ACL", "SETUSER", "reader", "on", ">secret"];
-    shop.server.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
-    let url = shop.server.url().replace("redis://", "redis://reader:secret@");
+    let rename = ["rename", "checkout", "cart"];
+    let reader = "~{feature_flags}:instances %R~feature_flags %R~{feature_flags}:log -@all +hget +hgetall +hlen +hkeys +hstrlen +ping +xrevrange +time +evalsha +eval +script|load +client|tracking";
 
-    let renamed = ran(flagstaff(&["rename", "checkout", "cart"])
-        .current_dir(&shop.directory)
-        .env("REDIS_URL", url));
+    for rights in [reader, "~* +@all -xadd"] {
+        let renamed = shop.run_with(rights, &rename);
 
+        assert_ends(&renamed, Refused);
+        let hint = "hint: nothing was changed, neither the file nor the store";
+        assert!(renamed.stderr.contains(hint), "{rights}: {}", renamed.stderr);
+        assert_eq!(shop.text(), TEXT, "{rights}");
+        assert_eq!((&*shop.stored("checkout"), &*shop.stored("cart")), ("1", ""), "{rights}");
+    }
+
+    // The largest number that a log can have, so that no entry can follow.
+    let full = "18446744073709551615-18446744073709551615";
+    shop.server.cli(&["XADD", "{feature_flags}:log", full, "flag", "x"]);
+    let renamed = shop.run(&rename);
     assert_ends(&renamed, Refused);
-    assert!(
-        renamed.stderr.contains("flagstaff rename --finish checkout cart"),
-        "{}",
-        renamed.stderr
-    );
-    assert!(shop.text().contains("[flags.cart]"));
-    assert_eq!(shop.stored("checkout"), "1");
-    assert_ends(&shop.run(&["rename", "--finish", "checkout", "cart"]), Done);
-    assert_eq!(shop.stored("cart"), "1");
+    assert_eq!((shop.text().as_str(), &*shop.stored("cart")), (TEXT, ""), "{renamed:?}");
+}
+
+/// The override that is left over keeps the flag off, whatever the file had.
+#[test]
+fn a_store_that_refuses_a_deletion_keeps_the_flag_off() {
+    let shop = Shop::new();
+    shop.store("banner", "0");
+
+    let deleted =
+        shop.run_with("~* +@all -xadd", &["delete", "banner", "--with-override", "--no-refs"]);
+
+    assert_ends(&deleted, Refused);
+    assert!(deleted.stderr.contains("`flagstaff unset banner` removes"), "{}", deleted.stderr);
+    assert!(!shop.text().contains("banner"));
+    assert_eq!(shop.stored("banner"), "0");
+    assert_ne!(shop.run(&["is-on", "banner", "--user", "u"]).code, Done);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_override_under_both_names() {
+    let shop = Shop::new();
+    shop.store("checkout", "0");
+    let (port, _) = saved_meanwhile(&shop);
+    let url = format!("redis://127.0.0.1:{port}");
+
+    let renamed =
+        ran(flagstaff(&["rename", "checkout", "cart", "--redis", &url])
+            .current_dir(&shop.directory));
+
+    assert_ends(&renamed, Changed);
+    assert_eq!((&*shop.stored("checkout"), &*shop.stored("cart")), ("0", "0"));
+    assert!(renamed.stderr.contains("remove that with: flagstaff undo 1"), "{}", renamed.stderr);
+    assert_ends(&shop.run(&["undo", "1"]), Done);
+    assert_eq!((&*shop.stored("checkout"), &*shop.stored("cart")), ("0", ""));
+}
+
+#[test]
+fn a_name_that_anything_names_already_is_not_taken() {
+    let rare = "rules = [ { when = { flag = \"z\", email = { matches = \"^x{3,9}@corp[.]example$\" } }, serve = true } ]";
+    let later =
+        "rules = [ { when = { flag = \"z\" }, serve = true } ]\nactive = { from = 2999-01-01 }";
+    let switched = r#"{"rules":[{"when":{"flag":"z"},"serve":true}],"force":true,"override":{"force_until":"2999-01-01T00:00:00Z"}}"#;
+    for (settings, stored, place) in [
+        (&*format!("percentage = 0\n{rare}"), None, "flags.toml:6:27 (flag `p`)"),
+        (later, None, "flags.toml:5:27 (flag `p`)"),
+        ("enabled = false\nrequires = [\"z\"]", None, "flags.toml:6:13 (flag `p`)"),
+        (
+            "percentage = 0\n\n[segments.s]\nwhen = { flag = \"z\" }",
+            None,
+            "flags.toml:8:17 (segment `s`)",
+        ),
+        (
+            "percentage = 0\n\n[environments.e]\nq = { requires = [\"z\"] }",
+            None,
+            "flags.toml:8:19 (flag `q`)",
+        ),
+        (
+            "percentage = 0",
+            Some(r#"{"enabled":false,"requires":["z"]}"#),
+            "the override of `p` in source `redis`",
+        ),
+        ("percentage = 0", Some(switched), "the override of `p` in source `redis`"),
+    ] {
+        let shop = Shop::new();
+        let text = format!("[flags]\na = true\n\n[flags.p]\n{settings}\n");
+        fs::write(shop.path(), &text).unwrap();
+        if let Some(stored) = stored {
+            shop.store("p", stored);
+        }
+
+        let renamed = shop.run(&["rename", "a", "z", "--no-refs"]);
+
+        assert_ends(&renamed, Refused);
+        let error = format!("`z` is named already, and no flag has that name: {place}\n");
+        assert!(renamed.stderr.contains(&error), "{}", renamed.stderr);
+        assert_eq!(shop.text(), text);
+        let created = shop.run(&["create", "z"]);
+        assert_ends(&created, Done);
+        let warning = format!(
+            "warning: `z` is named already, and counts there once it is created: {place}\n"
+        );
+        assert!(created.stderr.contains(&warning), "{}", created.stderr);
+    }
+}
+
+#[test]
+fn a_new_name_against_the_convention_is_pointed_out() {
+    let shop = Shop::new();
+
+    for command in [&["rename", "banner", "b c"][..], &["create", "b c"]] {
+        let dry = shop.run(&[command, &["--dry-run"]].concat());
+
+        assert_ends(&dry, Done);
+        let warning = "warning: flag `b c` is not in snake_case\nhint: in snake_case it is `b_c`\n";
+        assert!(dry.stderr.contains(warning), "{command:?}: {}", dry.stderr);
+    }
+    let usual = shop.run(&["rename", "banner", "b_c", "--dry-run"]);
+    assert!(!usual.stderr.contains("snake_case"), "{}", usual.stderr);
 }
 
 #[test]

@@ -23,12 +23,14 @@ use crate::{
     text::{exact_instant, is_in_calendar},
 };
 
-// The scripts in `lua/` write these six themselves.
+// The scripts in `lua/` write these seven themselves.
 const FLAG: &str = "flag";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
 /// The member in place of the value before, if that value is too large: its number of bytes.
 const LARGE: &str = "large";
+/// The millisecond at which the key of the flag would have ended, if the change took that time from the key.
+const KEY_ENDS: &str = "key_ends";
 const RENAMED_FROM: &str = "renamed_from";
 const RENAMED_TO: &str = "renamed_to";
 pub(super) const AUTHOR: &str = "by";
@@ -58,6 +60,8 @@ pub(super) struct Logged {
     pub(super) after: Option<Vec<u8>>,
     /// The number of bytes of the value before, if that was too large to be kept.
     pub(super) large: Option<u64>,
+    /// The millisecond at which a key of its own would have ended. The change took that time from the key.
+    pub(super) key_ends: Option<u64>,
     pub(super) author: Option<String>,
     reason: Option<String>,
     pub(super) at: Option<SystemTime>,
@@ -97,6 +101,7 @@ impl Logged {
             before,
             after,
             large: text(LARGE).and_then(|bytes| bytes.parse().ok()),
+            key_ends: text(KEY_ENDS).and_then(|millis| millis.parse().ok()),
             author: text(AUTHOR),
             reason: text(REASON),
             at: text(AT).and_then(|at| at.parse::<Timestamp>().ok()?.try_into().ok()),
@@ -362,6 +367,7 @@ mod tests {
             before: before.map(bytes),
             after: after.map(bytes),
             large: None,
+            key_ends: None,
             author: None,
             reason: None,
             at: None,

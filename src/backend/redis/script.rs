@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn the_head_of_a_script_names_each_argument_once_and_in_order() {
         for (name, script, keys, values) in [
-            ("change", include_str!("lua/change.lua"), 2, 11),
+            ("change", include_str!("lua/change.lua"), 2, 13),
             ("rename", include_str!("lua/rename.lua"), 3, 10),
             ("announce", include_str!("lua/announce.lua"), 1, 3),
             ("list_instances", include_str!("lua/list_instances.lua"), 1, 0),

@@ -84,6 +84,44 @@ impl Condition {
     }
 }
 
+/// The time to live that a key of its own has, such as one set by `SET … EX`, after a change. It ends
+/// an override as `override.expires_at` does, so a change treats both alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyTime {
+    Keep,
+    /// The key stays.
+    Drop,
+    /// The time is kept if it ends after this instant.
+    KeepAfter(SystemTime),
+    /// The key ends at this millisecond of the server's clock.
+    At(u64),
+}
+
+impl KeyTime {
+    /// Returns what a change leaves of the time. A switch drops the end of the settings that it
+    /// replaces, and a given end replaces the former one. Settings that come back after a switch
+    /// keep their end.
+    fn after(write: &Write) -> Self {
+        match (&write.operation, write.expires_at) {
+            (Operation::Enable | Operation::Disable, Some(end)) => Self::KeepAfter(end),
+            (Operation::Enable | Operation::Disable, None) | (_, Some(_)) => Self::Drop,
+            (_, None) => Self::Keep,
+        }
+    }
+
+    /// Returns the two arguments of the script.
+    fn arguments(self) -> (&'static str, String) {
+        let millis =
+            |end: SystemTime| end.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        match self {
+            Self::Keep => ("keep", String::new()),
+            Self::Drop => ("drop", String::new()),
+            Self::KeepAfter(end) => ("after", millis(end).to_string()),
+            Self::At(millis) => ("at", millis.to_string()),
+        }
+    }
+}
+
 /// One change as it is sent.
 #[derive(Debug)]
 struct Change<'a> {
@@ -95,6 +133,7 @@ struct Change<'a> {
     ended: Option<SystemTime>,
     /// The value to store; `None` removes the field.
     value: Option<Vec<u8>>,
+    time: KeyTime,
     notes: Notes<'a>,
 }
 
@@ -112,6 +151,9 @@ struct Notes<'a> {
 pub enum OldOverride {
     /// The override is removed: no service uses the old name any more.
     Remove,
+    /// The override is removed after it was copied with [`Keep`](Self::Keep), which returned this
+    /// revision. If no other change is between the two, undoing one undoes both.
+    RemoveAfter(u64),
     /// The override stays, for services that still use the old name.
     Keep,
 }
@@ -126,6 +168,8 @@ struct Renaming<'a> {
     expected: Option<Vec<u8>>,
     /// No change of either flag may be newer than this revision.
     since: Option<u64>,
+    /// The token of the copy that this move completes.
+    token: Option<String>,
     notes: Notes<'a>,
 }
 
@@ -135,6 +179,16 @@ trait Scripted {
 
     /// Returns the flag whose stored value a refusal is about.
     fn flag(&self) -> &str;
+
+    /// Returns the flag whose entry in the log shows that the change was made.
+    fn logged_flag(&self) -> &str {
+        self.flag()
+    }
+
+    /// Returns the token of an earlier change that this one completes.
+    fn token(&self) -> Option<&str> {
+        None
+    }
 
     fn pass(
         &self,
@@ -190,6 +244,7 @@ impl RedisHandle {
                 },
                 ended: None,
                 value: value.map(String::into_bytes),
+                time: KeyTime::after(write),
                 notes: Notes {
                     author: write.author.as_deref(),
                     reason: write.reason.as_deref(),
@@ -290,6 +345,7 @@ impl RedisHandle {
             since: None,
             ended: None,
             value: value.map(|value| value.as_bytes().to_vec()),
+            time: KeyTime::Keep,
             notes: Notes { author, reason, undoes: None },
         };
         match self.apply(&change).await? {
@@ -336,14 +392,23 @@ impl RedisHandle {
         if old == new {
             return Err(Refusal::failed("the new name is the old one"));
         }
-        let notes = Notes { author, reason, undoes: None };
+        let token = match old_override {
+            OldOverride::RemoveAfter(copy) => {
+                let copy = self.logged(copy).await.map_err(Refusal::failed)?;
+                let copy = copy
+                    .filter(|copy| copy.flag == new && copy.renamed_from.as_deref() == Some(old));
+                copy.and_then(|copy| copy.token)
+            }
+            OldOverride::Remove | OldOverride::Keep => None,
+        };
         self.apply_renaming(&Renaming {
             old,
             new,
             old_override,
             expected: None,
             since: None,
-            notes,
+            token,
+            notes: Notes { author, reason, undoes: None },
         })
         .await
     }
@@ -386,6 +451,7 @@ impl RedisHandle {
             old_override: OldOverride::Remove,
             expected: first.after.clone(),
             since: Some(second.revision),
+            token: None,
             notes: Notes { author, reason, undoes: Some(logged.revision) },
         };
         self.apply_renaming(&renaming).await.map(Some)
@@ -458,6 +524,7 @@ impl RedisHandle {
             since: Some(revision),
             ended: None,
             value: logged.before,
+            time: logged.key_ends.map_or(KeyTime::Keep, KeyTime::At),
             notes: Notes { author, reason, undoes: Some(revision) },
         };
         match self.apply(&change).await? {
@@ -527,7 +594,8 @@ impl RedisHandle {
 
     /// Runs the script on the node that has the flags.
     async fn apply(&self, change: &impl Scripted) -> Result<Outcome, Refusal> {
-        let token = uuid::Uuid::new_v4().to_string();
+        let token = change.token().map(str::to_owned);
+        let token = token.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let mut hops = 0;
         loop {
             let connection = self.connection().await.map_err(Refusal::failed)?;
@@ -569,7 +637,7 @@ impl RedisHandle {
             }
             return match error.kind() {
                 RedisErrorKind::ResponseTimeout | RedisErrorKind::Lost => {
-                    self.settle(&token, change.flag(), error).await
+                    self.settle(&token, change.logged_flag(), error).await
                 }
                 _ => Err(Refusal::failed(error)),
             };
@@ -601,6 +669,7 @@ impl RedisHandle {
                 since: None,
                 ended: Some(end),
                 value: None,
+                time: KeyTime::Drop,
                 notes: Notes { reason: Some("the override has ended"), ..Notes::default() },
             };
             // The next writer tries again.
@@ -794,7 +863,8 @@ impl Scripted for Change<'_> {
         script.arg(self.since.map(|since| since.to_string()).unwrap_or_default()).arg(KEEP);
         let ended = self.ended.and_then(|ended| ended.duration_since(UNIX_EPOCH).ok());
         script.arg(ended.map(|ended| ended.as_millis().to_string()).unwrap_or_default());
-        script.arg(settings.max_fields).arg(value::MAX_BYTES);
+        let (time, instant) = self.time.arguments();
+        script.arg(settings.max_fields).arg(value::MAX_BYTES).arg(time).arg(instant);
         self.notes.pass(token, now, script);
     }
 }
@@ -808,6 +878,18 @@ impl Scripted for Renaming<'_> {
         self.new
     }
 
+    fn logged_flag(&self) -> &str {
+        match self.old_override {
+            // A move of a copied override adds no entry for the new name.
+            OldOverride::Remove | OldOverride::RemoveAfter(_) => self.old,
+            OldOverride::Keep => self.new,
+        }
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     fn pass(
         &self,
         token: &str,
@@ -819,7 +901,7 @@ impl Scripted for Renaming<'_> {
         let (layout_name, old) = stored_at(layout, self.old);
         let (_, new) = stored_at(layout, self.new);
         let mode = match self.old_override {
-            OldOverride::Remove => "move",
+            OldOverride::Remove | OldOverride::RemoveAfter(_) => "move",
             OldOverride::Keep => "copy",
         };
         let (condition, expected): (_, &[u8]) = match &self.expected {

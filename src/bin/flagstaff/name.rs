@@ -1,9 +1,16 @@
 //! Names of flags on the command line.
 
-use flagstaff::{Snapshot, definition::Field};
+use std::time::SystemTime;
+
+use flagstaff::{
+    Snapshot,
+    definition::{Code, Field, lint::Lints},
+    text::Untrusted,
+};
 
 use crate::{
     failure::Failure,
+    output::Output,
     paste,
     text::{self, clean},
 };
@@ -13,6 +20,18 @@ pub(crate) fn flag(text: &str) -> Result<String, String> {
     match text.is_empty() {
         true => Err("the name of a flag cannot be empty".to_owned()),
         false => Ok(text.to_owned()),
+    }
+}
+
+/// Warns of the name of a new flag that `flagstaff lint` would report.
+pub(crate) fn warn_of_convention(flag: &str, output: &Output) {
+    // A file of its own: whatever else is unusual in the real one is not about this name.
+    let text = format!("[flags]\n{} = true\n", Untrusted::new(flag).toml());
+    let found = Lints::new().check("", &text, SystemTime::now());
+    let Some(unusual) = found.iter().find(|found| found.code == Code::UnusualName) else { return };
+    output.warning(&*unusual.message);
+    if let Some(help) = &unusual.help {
+        output.hint(&**help);
     }
 }
 

@@ -6,15 +6,22 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::Definition;
+use flagstaff::{
+    Context, Definition, Flags,
+    definition::{Entry, Referrer, references},
+    source::SourceKind,
+    write::{Operation, Write},
+};
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
     file::Files,
     output::Row,
+    place,
     revision::git,
     stale::{Place, Search},
+    text::clean,
 };
 
 /// The options for the code that is searched.
@@ -86,4 +93,50 @@ fn at(place: &Place) -> String {
 /// Returns true if a flag with this definition depends on another one.
 pub(crate) fn names(definition: &Definition, flag: &str) -> bool {
     definition.needs().iter().any(|needed| needed.flag == flag)
+}
+
+/// The places of a flag file that name a flag, for people.
+pub(crate) fn in_file(path: &Path, text: &str, flag: &str) -> Vec<String> {
+    let path = path.display().to_string();
+    let found = references(text, flag).into_iter().map(|reference| {
+        let by = match &reference.by {
+            Referrer::Requires(name)
+            | Referrer::Rule { flag: name, .. }
+            | Referrer::Misplaced(name) => format!(" (flag `{}`)", clean(name)),
+            Referrer::Segment(name) => format!(" (segment `{}`)", clean(name)),
+            _ => String::new(),
+        };
+        format!("{}:{}{by}", clean(&path), reference.location)
+    });
+    found.collect()
+}
+
+/// The entries of sources over the files that name a flag, for people.
+pub(crate) async fn in_overrides(
+    place: &place::Place,
+    flags: &Flags,
+    flag: &str,
+) -> Result<Vec<String>, Failure> {
+    let redis = place.redis()?.map(|redis| redis.handle());
+    let mut found = Vec::new();
+    for (name, _) in flags.all(&Context::anonymous()) {
+        for said in flags.sources_of(&name) {
+            if said.source.kind == SourceKind::File {
+                continue;
+            }
+            let mut names_it = matches!(&said.entry, Entry::Definition(it) if names(it, flag));
+            let is_switched = said.provenance.is_some_and(|by| by.forced_until.is_some());
+            if let Some(redis) = redis.as_ref().filter(|_| is_switched && !names_it) {
+                // The entry is that of the switch, and the settings come back at its end.
+                let stored = redis.rehearse(&name, &Write::new(Operation::Clear)).await?.before;
+                let written = json!(flag).to_string();
+                names_it = stored.is_some_and(|stored| stored.contains(&written));
+            }
+            if names_it {
+                let (name, source) = (clean(&name), said.source.name);
+                found.push(format!("the override of `{name}` in source `{source}`"));
+            }
+        }
+    }
+    Ok(found)
 }

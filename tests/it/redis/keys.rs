@@ -1,9 +1,11 @@
 //! One JSON key per flag, as writers in Python keep them.
 
+use std::time::Duration;
+
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage,
     answer::FlagState::{Off, On, Unknown},
-    source::{RedisErrorKind as Kind, Status},
+    source::{OldOverride, RedisErrorKind as Kind, Status},
 };
 use tokio::time::timeout;
 
@@ -246,4 +248,58 @@ async fn garbage_in_one_key_harms_no_other() {
     server.cli(&["FLUSHALL"]);
     becomes(&flags, "kept", Unknown).await;
     assert_eq!(flags.health().sources[0].status, Status::Ready);
+}
+
+/// Returns `true` if the key of a flag ends by itself.
+fn ends(server: &Server, flag: &str) -> bool {
+    server.cli(&["PTTL", &format!("ff:{flag}")]).parse::<i64>().unwrap() > 0
+}
+
+/// Such a key is an override that ends, as one with `override.expires_at` is.
+#[tokio::test]
+async fn a_key_with_a_time_to_live_is_changed_like_an_override_with_an_end() {
+    let server = Server::start();
+    let redis = patient(&server.url()).key_per_flag("ff").handle();
+    let flags = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
+    let fifty = || Definition::new().percentage(Percentage::whole(50).unwrap());
+    server.cli(&["SET", "ff:old", r#"{"percentage":60}"#, "EX", "1000"]);
+
+    flags.set("old", fifty()).await.unwrap();
+    assert!(ends(&server, "old"), "a setting leaves the end");
+    redis.rename("old", "new", OldOverride::Keep, None, None).await.unwrap();
+    assert!(ends(&server, "old") && ends(&server, "new"), "a copy has it, too");
+    redis.rename("old", "new", OldOverride::Remove, None, None).await.unwrap();
+    let cleared = flags.clear("new").await.unwrap().revision.unwrap();
+    flags.undo(cleared).await.unwrap();
+    assert!(ends(&server, "new"), "a removal is undone with the end");
+
+    flags.disable("new").expires_in(Duration::from_secs(10)).await.unwrap();
+    assert!(ends(&server, "new"), "the settings come back and end");
+    let disabled = flags.disable("new").await.unwrap().revision.unwrap();
+    assert!(!ends(&server, "new"), "a switch replaces the end");
+    flags.undo(disabled).await.unwrap();
+    assert!(ends(&server, "new"), "and undoing it brings the end back");
+    flags.set("new", fifty()).expires_in(Duration::from_secs(5_000)).await.unwrap();
+    assert!(!ends(&server, "new"), "a given end replaces the former one");
+}
+
+/// Rules that were given before changes asked for the time have no `+pttl`.
+#[tokio::test]
+async fn a_writer_of_keys_without_pttl_changes_flags() {
+    let server = Server::start();
+    let writer = ["ACL", "SETUSER", "w", "on", ">secret", "~*", "&*", "+@all", "-pttl"];
+    server.cli(&writer);
+    let url = format!("redis://w:secret@127.0.0.1:{}/", server.port());
+    let redis = patient(&url).key_per_flag("ff").handle();
+    let flags = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
+    server.cli(&["SET", "ff:old", r#"{"percentage":60}"#, "EX", "1000"]);
+
+    flags.set("old", Definition::new().owner("web")).await.unwrap();
+    assert!(ends(&server, "old"), "KEEPTTL needs no right");
+
+    flags.disable("old").expires_in(Duration::from_secs(10)).await.unwrap();
+    redis.rename("old", "new", OldOverride::Remove, None, None).await.unwrap();
+    let cleared = flags.clear("new").await.unwrap().revision.unwrap();
+    flags.undo(cleared).await.unwrap();
+    assert_ne!(server.cli(&["GET", "ff:new"]), "");
 }

@@ -15,7 +15,10 @@ local keep = tonumber(ARGV[8])    -- the minimum number of entries that the log 
 local ended = ARGV[9]             -- the millisecond that the server must have reached, or empty
 local max_fields = tonumber(ARGV[10])
 local max_bytes = tonumber(ARGV[11])
-local FIRST_NOTE = 12             -- the rest of the entry: names and values in turn
+local time = ARGV[12]             -- of a key with a time to live: keep, drop, after (keep it if the
+                                  -- key ends after the next argument), at (the key ends then)
+local instant = tonumber(ARGV[13]) -- in milliseconds, or nil
+local FIRST_NOTE = 14             -- the rest of the entry: names and values in turn
 
 local now = get(layout, store, flag)
 local large = size_if_large(now, max_bytes)
@@ -40,8 +43,7 @@ if operation == 'set' and not now and layout == 'hash' then
 end
 -- The clock of the writer may be fast, and those of the readers right.
 if ended ~= '' then
-  local time = redis.call('TIME')
-  if time[1] * 1000 + time[2] / 1000 < tonumber(ended) then return {'nothing'} end
+  if clock() < tonumber(ended) then return {'nothing'} end
 end
 
 local revision, last = next_revision(log)
@@ -55,13 +57,26 @@ local function note(name, value)
 end
 if large then note('large', large) elseif now then note('before', now) end
 if operation == 'set' then note('after', new) end
+
+-- The time that the key gets back if the change cannot be logged.
+local left = 'keep'
+if operation == 'clear' or time ~= 'keep' then
+  left = time_left(layout, store)
+  local ends = left and clock() + left
+  if time == 'after' then time = ends and ends > instant and 'keep' or 'drop' end
+  -- The change takes the time from the key, and undoing the change brings it back.
+  if ends and (operation == 'clear' or time == 'drop') then
+    note('key_ends', string.format('%.0f', ends))
+  end
+  if time == 'at' then time = math.max(instant - clock(), 1) end
+end
 for i = FIRST_NOTE, #ARGV do entry[#entry + 1] = ARGV[i] end
 
-put(layout, store, flag, operation == 'set' and new)
+put(layout, store, flag, operation == 'set' and new, time)
 local added = append(log, keep, revision, entry)
 if is_error(added) then
   -- Redis does not roll back: a change without an entry could not be explained or undone.
-  put(layout, store, flag, now)
+  put(layout, store, flag, now, left)
   return added
 end
 return {'done', revision_of(added)}

@@ -1,5 +1,5 @@
 -- Moves or copies the value of a flag to another name, byte by byte, with an entry in the log for
--- each of the two. Begins with shared.lua.
+-- each of the two. A key of its own keeps the time that it has left. Begins with shared.lua.
 --
 -- A value that is already stored under the new name is never replaced. If the two values are equal,
 -- as after a copy, only the old one is removed.
@@ -38,6 +38,7 @@ local revision, last = next_revision(log)
 -- 2^53 - 2: Lua cannot count further than to the second of two entries.
 if revision > 9007199254740990 then return {'log full', last} end
 
+local left = time_left(layout, old_store)
 local added = {}
 
 -- Adds an entry with these fields. Returns the error of the server if that fails.
@@ -53,13 +54,13 @@ end
 -- Redis does not roll back, so half a move is undone here.
 local function undone(failure)
   for _, id in ipairs(added) do redis.call('XDEL', log, id) end
-  put(layout, old_store, old, value)
-  put(layout, new_store, new, there)
+  put(layout, old_store, old, value, left)
+  put(layout, new_store, new, there, 'keep')
   return failure
 end
 
 if not there then
-  put(layout, new_store, new, value)
+  put(layout, new_store, new, value, left)
   local failure
   if large then
     failure = add('flag', new, 'renamed_from', old)

@@ -6,12 +6,34 @@ local function get(layout, key, flag)
   return redis.call('GET', key)
 end
 
--- Stores the value of a flag; false removes it.
-local function put(layout, key, flag, value)
+-- Returns the milliseconds that the key of a flag has left; nil if it stays, or if the user may
+-- not ask. A change must not fail because of that right: rules from before name no PTTL.
+local function time_left(layout, key)
+  if layout == 'hash' then return nil end
+  local left = redis.pcall('PTTL', key)
+  if type(left) ~= 'number' or left < 0 then return nil end
+  -- SET refuses a time of 0.
+  return math.max(left, 1)
+end
+
+-- Returns the milliseconds of the server's clock.
+local function clock()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Stores the value of a flag; false removes it. A key of its own keeps the time that it has left
+-- if `time` is 'keep', and gets the time if it is a number of milliseconds. Otherwise it stays.
+local function put(layout, key, flag, value, time)
   if layout == 'hash' then
     if value then redis.call('HSET', key, flag, value) else redis.call('HDEL', key, flag) end
-  else
-    if value then redis.call('SET', key, value) else redis.call('DEL', key) end
+  elseif not value then
+    redis.call('DEL', key)
+  elseif type(time) == 'number' then
+    redis.call('SET', key, value, 'PX', string.format('%.0f', time))
+  elseif time ~= 'keep' or redis.pcall('SET', key, value, 'KEEPTTL').err then
+    -- Redis 5 knows no KEEPTTL. Any other error comes again.
+    redis.call('SET', key, value)
   end
 end
 

@@ -2,9 +2,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Definition, Percentage,
+    Definition, Flags, Percentage,
     cli::ExitCode,
-    definition::{Effect, Field, to_json},
+    definition::{Effect, Field, edit::TextFile, to_json},
     text::Untrusted,
 };
 
@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     file,
     guard::GuardArgs,
-    name, paste,
+    name, paste, references,
     session::Session,
     text::{self, clean},
     time,
@@ -31,6 +31,7 @@ Settings and values are those of `flagstaff set`. The Rust expression that
 evaluates the flag is printed.
 
 Refuses (4) a name that the file, the environment or the store has already.
+Warns of conditions and lists that name the flag before it is there.
 
 Examples:
   flagstaff create new_checkout --owner payments --expires +90d
@@ -71,12 +72,23 @@ pub(crate) struct Create {
 impl Create {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let definition = self.definition()?;
-        self.refuse_what_other_sources_have(session).await?;
+        let over = self.refuse_what_other_sources_have(session).await?;
+        let places = self.places(session, over.as_ref()).await?;
         let names = [self.name.clone()];
         let change = ChangeArgs::of_a_file(self.guard.reason.clone(), self.dry_run, self.guard.yes);
         let target = TargetArgs::file();
         let code = edit(session, &names, &change, &target, Edit::New, |document, name| {
-            document.add(name, &definition).map_err(|error| file::refused(session, error))
+            let added = document.add(name, &definition);
+            added.map_err(|error| file::refused(session, error))?;
+            name::warn_of_convention(name, &session.output);
+            if !places.is_empty() {
+                session.output.warning(format!(
+                    "`{}` is named already, and counts there once it is created: {}",
+                    clean(name),
+                    places.join(", "),
+                ));
+            }
+            Ok(())
         })
         .await?;
         self.hint_at_use(session, &definition);
@@ -122,18 +134,22 @@ impl Create {
     }
 
     /// Refuses the name of a flag that the environment or the store has, since these would decide about the new flag.
-    async fn refuse_what_other_sources_have(&self, session: &Session) -> Result<(), Failure> {
+    /// Returns the sources over the file, as far as they can be read.
+    async fn refuse_what_other_sources_have(
+        &self,
+        session: &Session,
+    ) -> Result<Option<Flags>, Failure> {
         let Session { place, output } = session;
         let over = match place.flags_over_the_file(output).await {
             Ok(over) => over,
             Err(failure) => {
                 let why = failure.text();
                 output.warning(format!("it is unknown whether another source has the flag: {why}"));
-                return Ok(());
+                return Ok(None);
             }
         };
-        let sources = over.map(|over| over.sources_of(&self.name)).unwrap_or_default();
-        let Some(held) = sources.first() else { return Ok(()) };
+        let sources = over.as_ref().map(|over| over.sources_of(&self.name)).unwrap_or_default();
+        let Some(held) = sources.first() else { return Ok(over) };
         let (flag, source) = (clean(&self.name), held.source.name);
         Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
             .hint(format!(
@@ -141,6 +157,23 @@ impl Create {
                 paste::command("show", &text::word(&self.name)),
                 paste::command("promote", &text::word(&self.name)),
             )))
+    }
+
+    /// Returns the places that name the flag already. A condition there is never met before there is a flag.
+    async fn places(
+        &self,
+        session: &Session,
+        over: Option<&Flags>,
+    ) -> Result<Vec<String>, Failure> {
+        let place = &session.place;
+        // A file that cannot be read is left to the edit.
+        let files = place.paths().into_iter().filter_map(|path| TextFile::read(path).ok());
+        let mut places: Vec<_> =
+            files.flat_map(|it| references::in_file(it.path(), it.text(), &self.name)).collect();
+        if let Some(over) = over {
+            places.extend(references::in_overrides(place, over, &self.name).await?);
+        }
+        Ok(places)
     }
 
     /// Prints the Rust code that evaluates the flag.

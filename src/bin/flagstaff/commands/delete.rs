@@ -122,6 +122,10 @@ impl Delete {
             let leaves = files.ask(session, needs.is_overridden, wish, &questions)?;
             let way_back: Vec<_> =
                 files.0.iter().map(|it| way_back(&it.file, &self.name)).collect();
+            // The file goes first, since the store takes effect at once and the file when it is deployed.
+            // Until then, instances have the flag, and an override may keep it off. If the file could
+            // not be written, its removal would let users in. An override without a declaration goes on
+            // deciding, and the failure names the command that removes it.
             files.write(session, &leaves)?;
             let changed = files.0.iter().zip(way_back).filter(|(it, _)| it.document.is_changed());
             changed.for_each(|(_, way_back)| output.hint(way_back));

@@ -6,7 +6,7 @@ use flagstaff::{
     cli::ExitCode,
     definition::{Entry, edit::EditError, references},
     source::{OldOverride, RedisHandle, SourceEntry, SourceKind},
-    write::{Operation, Write},
+    write::{Operation, Refusal, Write},
 };
 use serde_json::json;
 
@@ -39,8 +39,9 @@ instances still use the old name, it stays under both names. Once the new file
 is deployed, --finish removes the old one. Code is not changed; the places that
 name the flag are listed.
 
-Refuses (4) if there is a flag NEW, or if an override of another flag names OLD.
-`flagstaff undo` moves the override back; git restores the file.
+Refuses (4) if there is a flag NEW, if anything names NEW already, or if an
+override of another flag names OLD. If the store refuses the change, the file is
+not written. `flagstaff undo` moves the override back; git restores the file.
 
 Examples:
   flagstaff rename new_checkout checkout_v2 --dry-run
@@ -97,6 +98,7 @@ impl Rename {
         let entries = flags.sources_of(&self.old);
         self.edit(session, &mut files, &entries)?;
         self.refuse_taken(&flags)?;
+        self.refuse_named_already(place, &files, &flags).await?;
         self.refuse_named_by_overrides(&flags)?;
         self.note_environment(&entries, output);
         files.refuse_failing_tests(session, &[&*self.new])?;
@@ -104,6 +106,7 @@ impl Rename {
         let found = self.references.search(&files, &self.old)?;
         let moved = self.override_of(place).await?;
 
+        name::warn_of_convention(&self.new, output);
         output.preview(&style::diff(&files.diff()));
         self.report(session, &found, moved.as_ref(), users);
         let mut revision = None;
@@ -111,12 +114,22 @@ impl Rename {
             output.aside("nothing was changed: this is a dry run");
         } else {
             let leaves = files.ask(session, moved.is_some(), wish, &[])?;
-            files.write(session, &leaves)?;
-            if let Some(moved) = &moved {
-                let reason = leaves.iter().find_map(|leave| leave.reason.as_deref());
-                revision = self.write(reason, moved).await?;
-                note_revision(output, revision);
-            }
+            let reason = leaves.iter().find_map(|leave| leave.reason.as_deref());
+            // In this order, no instance is without the override. The new name has it before the
+            // file does, and the old name keeps it until the file is written.
+            let copied = match &moved {
+                Some(moved) => self.copy(reason, moved).await?,
+                None => None,
+            };
+            let written = files.write(session, &leaves);
+            written.map_err(|failure| self.with_copy(failure, copied))?;
+            revision = match &moved {
+                Some(moved) if moved.old_override == OldOverride::Remove => {
+                    self.complete(reason, moved, copied).await?
+                }
+                _ => copied,
+            };
+            note_revision(output, revision);
         }
         let about = json!({
             "old": self.old,
@@ -176,8 +189,8 @@ impl Rename {
             output.aside("nothing was changed: this is a dry run");
         } else if is_there {
             let leave = guard::ask(place, Target::Store, self.change.wish(&self.old), &[])?;
-            let moved = Override { redis, old_override: OldOverride::Remove, waiting };
-            revision = self.write(leave.reason.as_deref(), &moved).await?;
+            let reason = leave.reason.as_deref();
+            revision = self.write(reason, &redis, OldOverride::Remove).await?;
             note_revision(output, revision);
         }
         let json = json!({
@@ -219,6 +232,32 @@ impl Rename {
                 paste::command("show", &words([&*self.new]))
             ),
         ))
+    }
+
+    /// Refuses a name that a file or an override has already, without a flag of that name. There, a
+    /// condition on the flag is never met. The rename would make it count, for users whom no made-up user
+    /// resembles, or at a later time.
+    async fn refuse_named_already(
+        &self,
+        place: &Place,
+        files: &Files,
+        flags: &Flags,
+    ) -> Result<(), Failure> {
+        let texts = files.0.iter().map(|opened| (opened.file.path(), opened.file.text()));
+        let mut places: Vec<_> =
+            texts.flat_map(|(path, text)| references::in_file(path, text, &self.new)).collect();
+        places.extend(references::in_overrides(place, flags, &self.new).await?);
+        if places.is_empty() {
+            return Ok(());
+        }
+        let (old, new) = (clean(&self.old), clean(&self.new));
+        Err(Failure::refused(format!(
+            "`{new}` is named already, and no flag has that name: {}",
+            places.join(", "),
+        ))
+        .hint(format!(
+            "the rename would bring these to life; if they mean `{old}`, name it there first, and they are renamed with it"
+        )))
     }
 
     /// Refuses a rename if an override of another flag names the old name.
@@ -303,18 +342,57 @@ impl Rename {
         Ok(Some(Override { redis, old_override, waiting }))
     }
 
-    async fn write(&self, reason: Option<&str>, moved: &Override) -> Result<Option<u64>, Failure> {
+    /// Copies the override to the new name, before the file has that name. A store that refuses leaves
+    /// everything as it was.
+    async fn copy(&self, reason: Option<&str>, moved: &Override) -> Result<Option<u64>, Failure> {
+        self.write(reason, &moved.redis, OldOverride::Keep).await.map_err(|refusal| {
+            let is_certain =
+                !matches!(refusal, Refusal::Unconfirmed(_) | Refusal::NotInForce { .. });
+            match (Failure::from(refusal), is_certain) {
+                (failure, true) => {
+                    failure.hint("nothing was changed, neither the file nor the store")
+                }
+                (failure, false) => failure,
+            }
+        })
+    }
+
+    /// Removes the override of the old name, once the file has the new one.
+    async fn complete(
+        &self,
+        reason: Option<&str>,
+        moved: &Override,
+        copied: Option<u64>,
+    ) -> Result<Option<u64>, Failure> {
+        let remove = copied.map_or(OldOverride::Remove, OldOverride::RemoveAfter);
+        self.write(reason, &moved.redis, remove).await.map_err(|refusal| {
+            Failure::from(refusal).hint(format!(
+                "the file has the new name, and the store has the override under both; {} removes the old one",
+                paste::command("rename --finish", &self.words()),
+            ))
+        })
+    }
+
+    async fn write(
+        &self,
+        reason: Option<&str>,
+        redis: &RedisHandle,
+        old_override: OldOverride,
+    ) -> Result<Option<u64>, Refusal> {
         let author = self.change.author();
         let author = author.as_deref();
-        let Override { redis, old_override, .. } = moved;
-        let written = redis.rename(&self.old, &self.new, *old_override, author, reason).await;
-        let written = written.map_err(|refusal| {
-            let again = paste::command("rename --finish", &self.words());
-            Failure::from(refusal).hint(format!(
-                "the file has the new name; {again} moves the override once the store accepts it"
-            ))
-        })?;
-        Ok(written.revision)
+        Ok(redis.rename(&self.old, &self.new, old_override, author, reason).await?.revision)
+    }
+
+    /// Adds to the failure of a file that the store has the copy already.
+    fn with_copy(&self, failure: Failure, copied: Option<u64>) -> Failure {
+        let Some(revision) = copied else { return failure };
+        failure.hint(format!(
+            "the store has the override of `{}` under `{}`, too; remove that with: {}",
+            clean(&self.old),
+            clean(&self.new),
+            paste::line("undo", &revision.to_string()),
+        ))
     }
 
     fn report(
