@@ -384,7 +384,8 @@ codes! {
         "Some settings have an effect only together with another one: `off` and `traffic` need \
          variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule \
          needs a draw. An allow-list adds no user to a flag without a percentage, a rollout or rules, \
-         because such a flag is on for all users: `percentage = 0` keeps the others out. A flag \
+         because such a flag is on for all users: `percentage = 0` keeps the others out. The same goes for 100 percent, \
+         and `[flags]` and each environment are checked by themselves. A flag \
          with `permanent = true` never expires, so its `expires` has no effect. Either the other setting is missing, or this one is a leftover. In an \
          environment, a percentage does not turn on a flag that `[flags]` turns off: add `enabled \
          = true`.";

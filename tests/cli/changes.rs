@@ -903,6 +903,68 @@ fn waiting_without_any_instance_fails() {
     assert_eq!(json["changes"][0]["store"]["key"], "feature_flags");
 }
 
+/// The flags `v`, which has variants, and `on` and `needs`, of which the second requires `v`.
+const LINKED: &str =
+    "[flags]\non = true\nneeds.requires = [\"v\"]\n\n[flags.v]\nvariants = { x = 1, y = 1 }\n";
+
+#[test]
+fn a_store_refuses_the_needs_that_the_file_refuses() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    let run = |arguments: &[&str]| ran(on(&server, arguments).args(["--yes", "--file"]).arg(&file));
+    let variant = |name: &str| format!("{{\"flag\":\"v\",\"variant\":\"{name}\"}}");
+    let rule = |flag: &str| format!("rules=[{{\"when\":{{\"flag\":{flag}}},\"serve\":true}}]");
+    let required = |flag: &str| format!("requires=[{flag}]");
+
+    for (flag, setting, code) in [
+        ("on", required(&variant("nope")), ExitCode::Refused),
+        ("on", rule(&variant("nope")), ExitCode::Refused),
+        ("v", rule(&variant("nope")), ExitCode::Refused),
+        ("v", rule(&variant("x")), ExitCode::Refused),
+        ("v", required("\"v\""), ExitCode::Refused),
+        ("v", required("\"needs\""), ExitCode::Refused),
+        ("v", rule("\"needs\""), ExitCode::Refused),
+        ("on", required(&variant("x")), ExitCode::Done),
+        ("on", rule(&variant("y")), ExitCode::Done),
+        ("v", required("\"on\""), ExitCode::Done),
+    ] {
+        for source in ["file", "redis"] {
+            fs::write(&file, LINKED).unwrap();
+            server.cli(&["FLUSHALL"]);
+
+            let set = run(&["set", flag, &setting, "--source", source]);
+
+            assert_eq!(set.code, code, "{source}: {flag} {setting}: {}", set.stderr);
+            if code == ExitCode::Refused {
+                assert_eq!(fs::read_to_string(&file).unwrap(), LINKED);
+                assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0", "{flag} {setting}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cycle_that_is_in_a_store_hinders_no_change_of_other_settings() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, LINKED).unwrap();
+    for change in [
+        &["disable", "v"][..],
+        &["enable", "v"],
+        &["disable", "on"],
+        &["set", "v", "percentage=5"],
+        &["set", "v", "requires-"],
+    ] {
+        server.cli(&["HSET", "feature_flags", "v", r#"{"requires":["needs"]}"#]);
+
+        let changed = ran(on(&server, change).args(["--yes", "--file"]).arg(&file));
+
+        assert_eq!(changed.code, ExitCode::Done, "{change:?}: {}", changed.stderr);
+    }
+}
+
 #[test]
 fn the_effect_on_flags_that_require_a_changed_flag_is_shown() {
     let server = Server::start();
@@ -919,7 +981,8 @@ fn the_effect_on_flags_that_require_a_changed_flag_is_shown() {
             &["set", "a", "requires+=nosuch"],
             "a: off for all users then, since it requires `nosuch`",
         ),
-        (&["set", "a", "requires+=a"], "a: off for all users then, since it requires `a`"),
+        (&["set", "a", "requires+=a"], "flag `a` would depend on itself: `a` -> `a`"),
+        (&["set", "a", "requires+=b"], "flag `a` would depend on itself: `a` -> `b` -> `a`"),
     ] {
         let told = told(arguments);
         assert!(told.contains(expected), "{arguments:?}: {told}");

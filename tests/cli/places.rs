@@ -761,6 +761,27 @@ fn what_came_out_of_a_variable_is_not_printed() {
 }
 
 #[test]
+fn a_place_whose_database_is_in_the_query_is_refused_before_another_one_is_read() {
+    let world = World::new();
+    for (url, is_known) in [
+        ("redis://:${PASSWORD}@127.0.0.1:${PORT}?db=15", false),
+        ("redis://:${PASSWORD}@127.0.0.1:${PORT}/15?db=15", false),
+        ("redis://:${PASSWORD}@127.0.0.1:${PORT}/15", true),
+        ("redis://:${PASSWORD}@127.0.0.1:${PORT}/15?protocol=3", true),
+    ] {
+        world.write("flagstaff.toml", &format!("[places.a]\nredis = {url:?}\n"));
+        for command in [&["list"][..], &["enable", "on", "--new", "--yes"]] {
+            let ran = world.at("a", command);
+
+            let is_refused = ran.stderr.contains("as in `redis://host:port/15`");
+            assert_eq!(is_refused, !is_known, "{url}: {}", ran.stderr);
+            assert_eq!(ran.code == ExitCode::Done, is_known, "{}", ran.stderr);
+            assert!(!ran.stderr.contains(PASSWORD), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn mistakes_are_reported_before_a_confirmation_is_asked() {
     let world = World::guarded();
     world.write("import.txt", "ff:imported {\"enabled\": true}\n");

@@ -13,7 +13,7 @@ use std::{
 
 use flagstaff::{
     cli::ExitCode::{self, Changed, Done, Refused},
-    definition::FlagsFile,
+    definition::{Field, FlagsFile},
 };
 use serde_json::Value;
 
@@ -160,6 +160,8 @@ fn a_name_that_any_source_has_is_not_taken() {
     let refused =
         ran(on(&shop.server, &create).current_dir(&shop.directory).env("FEATURE_VARIABLE", "1"));
     assert_ends(&refused, Refused);
+    // Only an override can be promoted.
+    assert!(!refused.stderr.contains("promote"), "{}", refused.stderr);
     assert_eq!(shop.text(), TEXT);
 }
 
@@ -733,6 +735,64 @@ fn a_created_flag_is_on_for_no_more_users_than_was_asked_for() {
 
         assert_ends(&created, Done);
         assert_eq!(created.stdout, format!("fresh {state}\n"), "{settings:?}");
+    }
+}
+
+#[test]
+fn a_flag_is_not_created_with_a_removal_of_a_setting() {
+    let shop = Shop::new();
+    let before = shop.text();
+
+    for field in Field::ALL {
+        let name = field.as_str();
+        for removal in [format!("{name}-"), format!("{name}=null")] {
+            for other in [None, Some("--on"), Some("tags=web")] {
+                let other = other.filter(|other| !other.starts_with(name));
+                let arguments = ["create", "fresh", &removal].into_iter().chain(other);
+
+                let created = shop.run(&arguments.collect::<Vec<_>>());
+
+                assert_ends(&created, ExitCode::Usage);
+                assert!(created.stdout.is_empty(), "{removal}: {}", created.stdout);
+                assert_eq!(shop.text(), before, "{removal}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_created_constant_is_asked_for_with_its_type() {
+    let shop = Shop::new();
+    for (value, question) in
+        [("50", "integer"), ("7.5", "float"), ("x", "string"), ("[1]", "value")]
+    {
+        let created = shop.run(&["create", "fresh", &format!("value={value}"), "--dry-run"]);
+
+        let hint = format!("flags.{question}(\"fresh\", &context, default)");
+        assert!(created.stderr.contains(&hint), "{}", created.stderr);
+    }
+}
+
+/// Without an option or a setting that switches the flag on, no other setting does.
+#[test]
+fn each_setting_alone_creates_a_flag_that_is_off_for_users_it_does_not_name() {
+    let shop = Shop::new();
+    let user = ["is-on", "fresh", "--user", "zed", "--no-redis"];
+
+    for field in Field::ALL {
+        let (name, example) = (field.as_str(), field.example());
+        fs::write(shop.path(), TEXT).unwrap();
+        let created = shop.run(&["create", "fresh", &format!("{name}={example}")]);
+        let removed = shop.run(&["create", "second", &format!("{name}-=x")]);
+
+        let asked = ["value", "serve", "off", "traffic", "stale_after", "on_stale"];
+        if created.code == Done && !asked.contains(&name) {
+            assert_ends(&shop.run(&user), ExitCode::No);
+        }
+        if removed.code == Done {
+            let second = ["is-on", "second", "--user", "zed", "--no-redis"];
+            assert_ends(&shop.run(&second), ExitCode::No);
+        }
     }
 }
 

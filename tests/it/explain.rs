@@ -348,6 +348,24 @@ when = { flag = { flag = "pricing_page", variant = "control" } }
 "#;
 
 #[tokio::test]
+async fn a_near_miss_of_an_unless_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    let text = "[flags.a]\npercentage = 0\nrules = [{ when = { plan = \"pro\" }, unless = { country = \"US\" }, serve = true }]\n";
+    fs::write(&path, text).unwrap();
+    let flags = from_file(&path).await;
+    let miss = |plan: &'static str, country: &'static str| {
+        let context = Context::user("ana").attribute("plan", plan).attribute("country", country);
+        flags.explain("a", &context).to_string()
+    };
+
+    let excluded = miss("pro", "US");
+    assert!(excluded.contains(" unless country = \"US\", seen \"US\"\n"), "{excluded}");
+    let other = miss("free", "DE");
+    assert!(other.contains("            plan = \"pro\", seen \"free\"\n"), "{other}");
+}
+
+#[tokio::test]
 async fn the_flags_that_a_flag_depends_on_are_named_with_their_answers() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flags.toml");

@@ -39,6 +39,43 @@ fn lint(name: &str, text: &str) -> Diagnostics {
     lints.check("flags.toml", text, now())
 }
 
+#[test]
+fn an_allow_list_alone_is_found_in_flags_and_in_each_environment_by_itself() {
+    let alone = "k = { allowed_users = [\"ana\"] }";
+    for (flag, entries, lines) in [
+        (alone, "", &[2][..]),
+        (alone, "[environments.e.k]\npercentage = 0", &[2]),
+        (alone, "[environments.e.k]\nallowed_groups = [\"staff\"]", &[2, 4]),
+        ("k = { allowed_users = [\"ana\"], percentage = 100 }", "", &[2]),
+        ("k = { allowed_users = [\"ana\"], percentage = 0 }", "", &[]),
+        (
+            "k = { allowed_users = [\"ana\"], enabled = false }",
+            "[environments.e.k]\nenabled = true\npercentage = 5",
+            &[],
+        ),
+        (
+            "k = { percentage = 0 }",
+            "[environments.e.k]\nallowed_users = [\"bob\"]\npercentage = 100",
+            &[4],
+        ),
+        ("k = { percentage = 0 }", "[environments.e.k]\nallowed_users = [\"bob\"]", &[]),
+        (
+            "k = { percentage = 0 }",
+            "[environments.e.k]\nallowed_users = [\"bob\"]\npercentage = 5",
+            &[],
+        ),
+    ] {
+        let text = format!("[flags]\n{flag}\n{entries}\n");
+
+        let found = Lints::new().check("flags.toml", &text, now());
+
+        let found = found.iter().filter(|problem| problem.code == Code::SettingWithoutEffect);
+        let found: Vec<_> =
+            found.map(|problem| text[..problem.span.start].lines().count()).collect();
+        assert_eq!(found, lines, "{text}");
+    }
+}
+
 fn lints() -> BTreeSet<Code> {
     Code::ALL.iter().copied().filter(|code| code.is_lint()).collect()
 }

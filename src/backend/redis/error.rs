@@ -224,10 +224,14 @@ impl RedisError {
                     "Redis at `{node}` refuses user `{user}`: check user and password in the URL"
                 )
             }
-            RedisErrorKind::Permission => format!(
-                "Redis at `{node}` denies user `{user}` a right that flags need: `ACL SETUSER {user} {}` grants it",
-                missing_rule(answer, key)
-            ),
+            RedisErrorKind::Permission => {
+                let denied =
+                    format!("Redis at `{node}` denies user `{user}` a right that flags need");
+                match missing_rule(answer, key) {
+                    Some(rule) => format!("{denied}: `ACL SETUSER {user} {rule}` grants it"),
+                    None => denied,
+                }
+            }
             RedisErrorKind::Database => format!(
                 "Redis at `{node}` refuses the database of the URL: a cluster has only 0, others 0 to 15 by default"
             ),
@@ -399,8 +403,12 @@ pub(super) enum Remedy {
     SetCertificate,
 }
 
-/// The beginning of the server's message that a user may not run a command of a script.
-const SCRIPT_USER: &str = "he user executing the script can";
+/// The parts of messages that a user may not run a command of a script: of Redis 7.0, and of later servers.
+const SCRIPT_USER: [&str; 2] = ["he user executing the script can", "ACL failure in script"];
+
+fn is_of_a_script(answer: &str) -> bool {
+    SCRIPT_USER.iter().any(|part| answer.contains(part))
+}
 
 fn kind_of_answer(error: &redis::RedisError) -> RedisErrorKind {
     use RedisErrorKind as Kind;
@@ -420,7 +428,7 @@ fn kind_of_answer(error: &redis::RedisError) -> RedisErrorKind {
             ServerErrorKind::Moved | ServerErrorKind::Ask => Kind::Moved,
             // The library drops the code when it selects the database. For commands within a
             // script, the server uses another message.
-            _ if error.detail().is_some_and(|it| it.contains(SCRIPT_USER)) => Kind::Permission,
+            _ if error.detail().is_some_and(is_of_a_script) => Kind::Permission,
             _ if error.to_string().contains("refused to switch database") => match error.detail() {
                 Some(detail) if detail.contains("permissions") => Kind::Permission,
                 _ => Kind::Database,
@@ -445,19 +453,93 @@ fn answer_in(error: &redis::RedisError) -> String {
     }
 }
 
-/// Returns the missing rule of the access control list that the server complains about.
-fn missing_rule(answer: &str, key: &str) -> String {
+/// Returns the missing rules of the access control list, if the server's message is about a command or a key.
+fn missing_rule(answer: &str, key: &str) -> Option<String> {
     // `User reader has no permissions to run the 'client|tracking' command`, or `this user` in
-    // older servers.
-    let command = answer.split('\'').nth(1).filter(|_| answer.contains("command"));
-    match command {
-        Some(command) => format!("+{command}"),
-        // The message does not name the missing right.
-        None if answer.contains(SCRIPT_USER) => {
-            format!(
-                "~{key} ~{{{key}}}:* +hget +hset +hdel +hgetall +xadd +xrange +xrevrange +time +expire"
-            )
+    // older servers. The first apostrophe may be that of "can't".
+    if let Some((_, command)) = answer.split_once("run the '") {
+        let (command, _) = command.split_once("' command")?;
+        let is_command = |it: &str| it.bytes().all(|it| it.is_ascii_lowercase() || it == b'|');
+        return (!command.is_empty() && is_command(command)).then(|| format!("+{command}"));
+    }
+    let is_of_a_key = answer.contains("the keys") || answer.contains("a key");
+    match is_of_a_script(answer) {
+        true if is_of_a_key => Some(format!("~{key} ~{{{key}}}:*")),
+        // The message does not name the command, so these are those of all scripts.
+        true if answer.contains("command") => Some(
+            "+get +set +del +hget +hset +hdel +hgetall +hlen +xadd +xdel +xrange +xrevrange +time +expire"
+                .to_owned(),
+        ),
+        false if is_of_a_key => Some(format!("~{key}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPTS: &str = concat!(
+        include_str!("lua/shared.lua"),
+        include_str!("lua/change.lua"),
+        include_str!("lua/rename.lua"),
+        include_str!("lua/announce.lua"),
+        include_str!("lua/list_instances.lua"),
+        include_str!("lua/report_usage.lua")
+    );
+
+    #[test]
+    fn advice_names_only_commands_and_keys() {
+        let rule = |answer: &str| missing_rule(answer, "flags").unwrap_or_default();
+        for (answer, expected) in [
+            ("NOPERM this user has no permissions to run the 'hgetall' command", "+hgetall"),
+            (
+                "NOPERM User o'brien has no permissions to run the 'client|tracking' command",
+                "+client|tracking",
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'hget' command or its subcommand",
+                "+hget",
+            ),
+            ("NOPERM this user has no permissions to run the 'x ~*' command", ""),
+            ("NOPERM this user has no permissions to run the '' command", ""),
+            (
+                "NOPERM this user has no permissions to access one of the keys used as arguments",
+                "~flags",
+            ),
+            ("NOPERM No permissions to access a key", "~flags"),
+            (
+                "NOPERM this user has no permissions to access one of the channels used as arguments",
+                "",
+            ),
+            (
+                "ERR ACL failure in script: User u has no permissions to run the 'xadd' command script: 7e30, on @user_script:12.",
+                "+xadd",
+            ),
+            (
+                "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments script: 80d1, on @user_script:1.",
+                "~flags ~{flags}:*",
+            ),
+            ("ERR something that nobody foresaw, isn't it", ""),
+        ] {
+            assert_eq!(rule(answer), expected, "{answer}");
         }
-        None => format!("~{key}"),
+    }
+
+    #[test]
+    fn advice_for_a_script_names_each_command_of_all_scripts() {
+        for answer in [
+            "ERR The user executing the script can't run this command or subcommand script: 7e30, on @user_script:12.",
+            "ERR The user executing the script can't run this command or subcommand",
+        ] {
+            let rule = missing_rule(answer, "flags").unwrap();
+
+            assert!(!rule.contains(['\'', ':']), "{rule}");
+            let calls = SCRIPTS.split("call('").skip(1);
+            for command in calls.filter_map(|call| call.split('\'').next()) {
+                let command = format!("+{}", command.to_ascii_lowercase());
+                assert!(rule.split(' ').any(|it| it == command), "`{command}` in {rule}");
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ mod ending;
 mod entries;
 mod file;
 mod messages;
+mod needs;
 mod reach;
 mod rehearsal;
 mod rehearse;
@@ -236,6 +237,10 @@ impl Act for Override<'_> {
         }
     }
 
+    fn names_others(&self) -> bool {
+        matches!(self.change, Change::Set(_))
+    }
+
     fn question(&self, flags: usize) -> Option<String> {
         match (self.change, flags) {
             (Change::Finish, 1) => {
@@ -281,6 +286,9 @@ pub(crate) async fn perform(
             }
         }
         effects.push(rehearse(session, &flags, name, act).await?);
+    }
+    if act.names_others() {
+        needs::refuse(&flags.snapshot(), &effects)?;
     }
     let others = reach::others(&flags.snapshot(), &effects);
     let elsewhere = elsewhere::rehearsed(session, names, act).await?;

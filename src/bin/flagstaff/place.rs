@@ -642,7 +642,9 @@ impl Place {
         };
         let redis = redis.map_err(|mut invalid| {
             // If the value of a variable is not a URL, it may be a secret.
-            if let InvalidRedis::Url { url } | InvalidRedis::WithoutTls { url } = &mut invalid
+            if let InvalidRedis::Url { url }
+            | InvalidRedis::WithoutTls { url }
+            | InvalidRedis::Query { url, .. } = &mut invalid
                 && self.redis.is_empty()
                 && self.sentinel.is_empty()
                 && from_variable.is_none()

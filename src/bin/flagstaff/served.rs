@@ -27,7 +27,11 @@ pub(crate) fn refuse(
             true => "it has no variants: `variants.NAME.value=…` adds one".to_owned(),
             false => format!("its variants are {}", names.join(", ")),
         };
-        return Err(Failure::usage(message).hint(hint));
+        let is_off = patch.rare().off.value().is_some_and(|off| off == served);
+        return Err(Failure::usage(message).hint(match is_off && served == "false" {
+            true => format!("{hint}; `off = \"default\"` serves no variant while the flag is off"),
+            false => hint,
+        }));
     }
     let Err(other) = below.check_type(patch) else { return Ok(()) };
     let (before, new) = (other.before(), other.after());
@@ -99,6 +103,21 @@ mod tests {
         {
             let refusal = refusal(&refused, &flag);
             assert_eq!(refusal.as_deref(), Some("flag `a` has no variant `nosuch`"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn an_off_that_is_false_is_refused_with_the_word_for_no_variant() {
+        let flag = Definition::new().variants([("control", 1), ("treatment", 1)]);
+
+        for (off, is_named) in [("false", true), ("nosuch", false)] {
+            let Err(Failure::Report(report)) =
+                refuse("a", &Definition::new().off(off), Some(&flag))
+            else {
+                panic!("`{off}` is accepted");
+            };
+            let hints = report.hint.unwrap_or_default();
+            assert_eq!(hints.contains("off = \"default\""), is_named, "{hints}");
         }
     }
 

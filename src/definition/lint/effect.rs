@@ -2,12 +2,12 @@
 
 use toml::de::DeValue;
 
-use super::file::{File, Flag, Found};
+use super::file::{Entries, File, Flag, Found};
 use crate::{
     definition::{
         Code, Diagnostic, Suggestion, Value, remove, rule, variants::WEIGHT, written::in_order,
     },
-    model::{Definition, Field, Serve},
+    model::{Definition, Field, Percentage, Serve},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -26,18 +26,11 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 found.report(idle(flag, &name, value, why).suggest(suggestion));
             }
         }
-        if !file.is_changed_elsewhere(flag.name()) && lets_all_in(flag.whole) {
-            for field in [Field::AllowedUsers, Field::AllowedGroups] {
-                let Some(value) = flag.setting(field).filter(|_| flag.whole.entries(field) > 0)
-                else {
-                    continue;
-                };
-                let name = format!("`{field}` of flag `{}`", flag.name());
-                let why =
-                    "the flag is on for all other users, too: without a percentage, 100 % of them";
-                let help = "add `percentage = 0` to keep out all other users";
-                found.report(idle(flag, &name, value, why).help(help));
-            }
+        // A flag that is off here may be one whose lists count where an environment turns it on.
+        let is_left_off =
+            flag.whole.enabled.value() == Some(&false) && file.is_changed_elsewhere(flag.name());
+        if !is_left_off && lets_all_in(flag.whole) {
+            allow_lists(flag, flag.whole, found);
         }
         for (name, value) in idle_weights(flag) {
             let name = format!("the weight of variant `{name}` of flag `{}`", flag.name());
@@ -58,6 +51,42 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
+/// Reports allow-lists of the entries of environments whose flags are on for all users there. Each environment has
+/// flags of its own: lists of `[flags]` and of the entry add up.
+pub(super) fn check_merged(file: &File<'_>, environment: &Entries<'_>, found: &mut Found<'_>) {
+    // Of a file over others, the environment is merged here without those, which may have the percentage.
+    if !found.wants(Code::SettingWithoutEffect) || !found.lints().below.is_empty() {
+        return;
+    }
+    for flag in &file.entries(environment).flags {
+        let Some(merged) = environment.flags.good.get(flag.name()) else { continue };
+        if merged.enabled.value() != Some(&false) && lets_all_in(merged) {
+            allow_lists(flag, merged, found);
+        }
+    }
+}
+
+/// Reports the allow-lists that the text of a flag has. `whole` lets in all users.
+fn allow_lists(flag: &Flag<'_>, whole: &Definition, found: &mut Found<'_>) {
+    let (why, help) = match whole.percentage.value() {
+        None => (
+            "the flag is on for all other users, too: without a percentage, 100 % of them",
+            "add `percentage = 0` to keep out all other users",
+        ),
+        Some(_) => (
+            "the flag is on for all other users, too: its percentage is 100",
+            "lower the percentage to keep out other users, or remove the list",
+        ),
+    };
+    for field in [Field::AllowedUsers, Field::AllowedGroups] {
+        let Some(value) = flag.setting(field).filter(|_| flag.definition.entries(field) > 0) else {
+            continue;
+        };
+        let name = format!("`{field}` of flag `{}`", flag.name());
+        found.report(idle(flag, &name, value, why).help(help));
+    }
+}
+
 /// Returns the reason why a setting of a flag has no effect, if it has none.
 fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
     if field == Field::Expires && definition.is_permanent() {
@@ -73,10 +102,10 @@ fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
 /// Returns `true` if a flag is on for all users whom no deny-list names, so that an allow-list adds
 /// no user. A flag that draws variants draws others for users who are allowed.
 fn lets_all_in(definition: &Definition) -> bool {
-    const NARROWING: [Field; 5] =
-        [Field::Percentage, Field::Rollout, Field::Rules, Field::Variants, Field::Traffic];
+    const NARROWING: [Field; 4] = [Field::Rollout, Field::Rules, Field::Variants, Field::Traffic];
 
-    NARROWING.iter().all(|&field| !definition.has(field))
+    let share = definition.percentage.value().copied().unwrap_or(Percentage::HUNDRED);
+    share == Percentage::HUNDRED && NARROWING.iter().all(|&field| !definition.has(field))
 }
 
 /// Returns weights that have no effect, because the flag serves one variant to all users.

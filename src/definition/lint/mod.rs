@@ -76,6 +76,7 @@ impl Lints {
                 for check in ENTRY_CHECKS {
                     check(&entries, &mut found);
                 }
+                effect::check_merged(&file, environment, &mut found);
                 found.environment = None;
             }
             found.problems.extend(reading.file.test(now).diagnostics().as_slice().to_vec());

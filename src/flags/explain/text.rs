@@ -75,7 +75,9 @@ impl Explanation {
             let serve = Served(&miss.serve);
             table
                 .row("", ["near miss", &format!("{rule}, serving {serve}, failed on this alone:")]);
-            table.row("", ["", &miss.comparison.to_string()]);
+            // A comparison that holds is one that had to fail. Without the word, it would read as a contradiction.
+            let unless = if miss.comparison.holds() == Some(true) { "unless " } else { "" };
+            table.row("", ["", &format!("{unless}{}", miss.comparison)]);
         }
         for (index, line) in self.asked_by.lines().iter().enumerate() {
             table.row("", [if index == 0 { "asked by" } else { "" }, line]);
@@ -543,6 +545,17 @@ impl fmt::Display for ConditionTrace {
             Self::Compare(comparison) => comparison.fmt(f),
             Self::Flag(flag) => flag.fmt(f),
             _ => Ok(()),
+        }
+    }
+}
+
+impl ConditionTrace {
+    /// Returns the truth of a comparison, or of a condition on another flag.
+    const fn holds(&self) -> Option<bool> {
+        match self {
+            Self::Compare(comparison) => comparison.holds,
+            Self::Flag(flag) => flag.holds,
+            _ => None,
         }
     }
 }

@@ -17,6 +17,15 @@ pub enum InvalidRedis {
         /// The URL, without user and password.
         url: String,
     },
+    /// The query of the URL has an unknown key. It would be ignored, and another database be meant.
+    #[error("the query of `{url}` has a key that is not known: {remedy}")]
+    #[non_exhaustive]
+    Query {
+        /// The URL, without its query, and without user and password.
+        url: String,
+        /// The keys that are known, and where the URL has everything else.
+        remedy: &'static str,
+    },
     /// A cluster or sentinels without any address.
     #[error("a cluster, and sentinels, need the URL of at least one node")]
     NoNodes,
@@ -135,8 +144,35 @@ impl Node {
             ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
             _ => return Err(invalid()),
         };
+        if let Some(remedy) = refused_query(url, &address) {
+            return Err(InvalidRedis::Query { url: without_login(url), remedy });
+        }
         Ok(Self { address, tls, login: info.redis_settings().clone() })
     }
+}
+
+/// Returns the remedy if the query of a valid URL has a key that is not known.
+///
+/// The library ignores such a key: `redis://host?db=15` would be database 0. The message does not name the key, which
+/// may be a part of a password with `&`.
+fn refused_query(url: &str, address: &Address) -> Option<&'static str> {
+    let (known, remedy): (&[&str], _) = match address {
+        Address::Tcp { .. } => (
+            &["protocol"],
+            "the database is the path, as in `redis://host:port/15`, and user and password come before the host, as in \
+             `redis://user:password@host:port/15`",
+        ),
+        Address::Unix(_) => (
+            &["db", "user", "pass", "protocol"],
+            "those of a socket are `db`, `user`, `pass` and `protocol`, as in `unix:///run/redis.sock?db=15`, and `&` in \
+             a value is written as `%26`",
+        ),
+    };
+    let url = url.split_once('#').map_or(url, |(url, _)| url);
+    let (_, query) = url.split_once('?')?;
+    let keys = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key));
+    let mut keys = keys.filter(|key| !key.is_empty());
+    keys.any(|key| !known.contains(&key)).then_some(remedy)
 }
 
 pub(super) fn parse_all(
@@ -246,6 +282,44 @@ mod tests {
             let error = Node::parse(url).unwrap_err();
 
             assert_eq!(error, InvalidRedis::Url { url: url.to_owned() });
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_refused_in_the_query_of_every_scheme() {
+        let hosts = ["redis://host", "redis://ana:secret@host:6380/", "valkey://host/0"];
+        let tls = ["rediss://host", "valkeys://host"];
+        let hosts = hosts.iter().chain(tls.iter().filter(|_| cfg!(feature = "redis-tls")));
+        for url in hosts {
+            for query in ["?db=15", "?user=ana", "?protocol=3&DB=15", "?db", "?d%62=15", "?db=15#x"]
+            {
+                let error = Node::parse(&format!("{url}{query}")).unwrap_err();
+
+                assert!(matches!(error, InvalidRedis::Query { .. }), "{url}{query}: {error}");
+                assert!(error.to_string().contains("`redis://host:port/15`"), "{error}");
+                assert!(!error.to_string().contains("secret"), "{error}");
+            }
+            for query in ["", "?", "?protocol=3", "?protocol=resp2&"] {
+                let node = Node::parse(&format!("{url}{query}")).unwrap();
+
+                assert_eq!(node.login.db(), 0, "{url}{query}");
+            }
+        }
+        assert!(parse_master("mymaster?db=15").is_err());
+        assert!(parse_all(["redis://a", "redis://b?db=15"]).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_is_not_known_is_refused_in_the_query_of_a_socket() {
+        for scheme in ["unix", "redis+unix", "valkey+unix"] {
+            for query in ["database=15", "db=1&DB=15", "pass=a&secret", "password=secret"] {
+                let error = Node::parse(&format!("{scheme}:///run/redis.sock?{query}"));
+
+                let error = error.unwrap_err().to_string();
+                assert!(error.contains("`db`, `user`, `pass` and `protocol`"), "{error}");
+                assert!(!error.contains("secret"), "{error}");
+            }
         }
     }
 

@@ -57,6 +57,12 @@ pub(crate) trait Act {
         Unknown::Refuse
     }
 
+    /// Returns `true` if the change may name other flags in `requires` or in rules. Switches do not, so they go on
+    /// working whatever else is wrong.
+    fn names_others(&self) -> bool {
+        false
+    }
+
     /// Returns a further question for the user, to be answered before the change.
     fn question(&self, _flags: usize) -> Option<String> {
         None

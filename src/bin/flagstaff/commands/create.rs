@@ -5,8 +5,11 @@ use flagstaff::{
     Definition, Flags, Percentage,
     cli::ExitCode,
     definition::{Effect, Field, edit::TextFile, to_json},
+    source::SourceKind,
     text::Untrusted,
 };
+
+use serde_json::{Map, Value};
 
 use crate::{
     assignment::{self, Assignment, Assignments},
@@ -114,10 +117,11 @@ impl Create {
         }
         let assignments = Assignments::new(self.assignments.clone());
         definition.merge(&assignments.in_a_file().patch(&self.name, Some(&definition))?);
+        let settings = to_json(&definition);
+        refuse_removals(&assignments.taken_out(), &settings)?;
         if self.on {
             return Ok(definition.enabled(true));
         }
-        let settings = to_json(&definition);
         let has = |effect: Effect| {
             let mut fields = Field::ALL.iter().filter(|field| field.effect() == effect);
             fields.any(|field| settings.contains_key(field.as_str()))
@@ -152,11 +156,18 @@ impl Create {
         let Some(held) = sources.first() else { return Ok(over) };
         let (flag, source) = (clean(&self.name), held.source.name);
         Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
-            .hint(format!(
-                "{} shows the entry of each source; {} writes an override into the file",
-                paste::command("show", &text::word(&self.name)),
-                paste::command("promote", &text::word(&self.name)),
-            )))
+            .hint(match held.source.kind {
+                SourceKind::Redis => format!(
+                    "{} shows the entry of each source; {} writes an override into the file",
+                    paste::command("show", &text::word(&self.name)),
+                    paste::command("promote", &text::word(&self.name)),
+                ),
+                // Only overrides can be promoted.
+                _ => format!(
+                    "{} shows the entry of each source",
+                    paste::command("show", &text::word(&self.name))
+                ),
+            }))
     }
 
     /// Returns the places that name the flag already. A condition there is never met before there is a flag.
@@ -179,11 +190,38 @@ impl Create {
     /// Prints the Rust code that evaluates the flag.
     fn hint_at_use(&self, session: &Session, definition: &Definition) {
         let name = Untrusted::new(&self.name).rust();
+        let settings = to_json(definition);
+        if let Some(value) = settings.get(Field::Value.as_str()) {
+            let question = match value {
+                Value::String(_) => "string",
+                Value::Number(number) if number.is_f64() => "float",
+                Value::Number(_) => "integer",
+                _ => "value",
+            };
+            session.output.hint(format!("in Rust: `flags.{question}({name}, &context, default)`"));
+            return;
+        }
         let has_variants = definition.rare().variants.value().is_some();
         let question = if has_variants { "variant" } else { "is_enabled" };
         session.output.hint(format!(
             "in Rust: `flags.{question}({name}, &context)`, or a route behind `FlagGate::new({name})`"
         ));
+    }
+}
+
+/// Refuses `field-` and `field=null`. A removed `enabled` or `percentage` would count as a setting, and
+/// the flag would be on for all users.
+fn refuse_removals(removed: &[Field], settings: &Map<String, Value>) -> Result<(), Failure> {
+    let is_removed = |field: &&Field| {
+        removed.contains(field) || settings.get(field.as_str()).is_some_and(Value::is_null)
+    };
+    match Field::ALL.iter().find(is_removed) {
+        Some(field) => Err(Failure::usage(format!(
+            "a new flag has no `{}` that could be removed",
+            field.as_str()
+        ))
+        .hint("leave it out: a setting that is not given is not written")),
+        None => Ok(()),
     }
 }
 
