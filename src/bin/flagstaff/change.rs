@@ -279,11 +279,11 @@ pub(crate) async fn perform(
 
     let mut effects = Vec::new();
     for name in names {
-        if let Some(expected) = if_rev {
-            if let Err(failure) = check_revision(&flags, name, expected).await {
-                let hint = act.after_a_later_change(name).await;
-                return Err(hint.into_iter().fold(failure, Failure::hint));
-            }
+        if let Some(expected) = if_rev
+            && let Err(failure) = check_revision(&flags, name, expected).await
+        {
+            let hint = act.after_a_later_change(name).await;
+            return Err(hint.into_iter().fold(failure, Failure::hint));
         }
         effects.push(rehearse(session, &flags, name, act).await?);
     }
