@@ -71,8 +71,8 @@ impl Cell {
     }
 
     /// Calls `plain` with the current snapshot, or `any` if its evaluations may be observed.
-    // Always inlined, here and in the callers that W1 to W4 measure: with the second way, the compiler takes
-    // them for too large, and a question costs 16 to 100 instructions more.
+    // Always inlined, here and in the callers that W1 to W4 measure. With the second way, the compiler takes them
+    // for too large, and a question costs 16 to 100 instructions more.
     #[inline(always)]
     pub(crate) fn ask<R>(&self, plain: impl Fn(&Snapshot) -> R, any: impl Fn(&Snapshot) -> R) -> R {
         // Generations are unique in the process, so one comparison also distinguishes the flags.
