@@ -1161,7 +1161,7 @@ fn a_float_is_not_set_on_a_flag_of_integers() {
 #[test]
 fn the_way_back_is_shown_once_the_change_is_made() {
     let server = Server::start();
-    ran(&mut on(&server, &["set", "quarter", "percentage=50"]));
+    done(&mut on(&server, &["set", "quarter", "percentage=50"]));
     let disable = on(&server, &["disable", "quarter"]);
 
     let (_, refused) = at_a_terminal(&disable, "n");
@@ -1249,7 +1249,7 @@ fn enabling_a_flag_of_the_file_at_zero_percent_names_one_remedy() {
 fn an_undo_after_a_later_change_names_the_way_back() {
     let server = Server::start();
     for percentage in ["percentage=10", "percentage=20", "percentage=30"] {
-        ran(&mut on(&server, &["set", "quarter", percentage]));
+        done(&mut on(&server, &["set", "quarter", percentage]));
     }
 
     for (revision, command) in [("2", "restore quarter --to 1"), ("1", "unset quarter")] {

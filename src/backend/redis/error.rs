@@ -467,7 +467,7 @@ fn missing_rule(answer: &str, key: &str) -> Option<String> {
         true if is_of_a_key => Some(format!("~{key} ~{{{key}}}:*")),
         // The message does not name the command, so these are those of all scripts.
         true if answer.contains("command") => Some(
-            "+get +set +del +hget +hset +hdel +hgetall +hlen +xadd +xdel +xrange +xrevrange +time +expire"
+            "+get +set +del +pttl +hget +hset +hdel +hgetall +hlen +xadd +xdel +xrange +xrevrange +time +expire"
                 .to_owned(),
         ),
         false if is_of_a_key => Some(format!("~{key}")),

@@ -36,7 +36,7 @@ pub(crate) fn whole(session: &Session, file: &TextFile) -> Result<Document, Fail
         true => Document::parse_partial(name, file.text()),
         false => Document::parse(name, file.text()),
     };
-    document.map_err(|error| refused(session, error))
+    document.map_err(|error| refused(session, &error))
 }
 
 /// The flag files of the place, the weakest first, which are edited together.
@@ -153,13 +153,13 @@ impl Opened {
 }
 
 /// Prints the mistakes of the file, before or after an edit.
-pub(crate) fn refused(session: &Session, error: EditError) -> Failure {
-    let code = match &error {
+pub(crate) fn refused(session: &Session, error: &EditError) -> Failure {
+    let code = match error {
         EditError::Unusable(_) | EditError::UnknownFlag { .. } => ExitCode::Usage,
         _ => ExitCode::Refused,
     };
     let message = error.to_string();
-    match &error {
+    match error {
         EditError::Unusable(diagnostics)
         | EditError::Rejected { diagnostics, .. }
         | EditError::Invalid { diagnostics, .. } => {
@@ -168,7 +168,7 @@ pub(crate) fn refused(session: &Session, error: EditError) -> Failure {
         _ => {}
     }
     let failure = Failure::new(code, message);
-    match (&error, session.place.environment_name()) {
+    match (error, session.place.environment_name()) {
         (EditError::Unwritable { flag }, Ok(Some(environment))) => failure.hint(format!(
             "`true` in an environment lifts settings of `[flags]` that a table there cannot remove, such as `requires` \
              or `active`: write a table `[environments.{}.{}]` with its own values for these",

@@ -387,7 +387,7 @@ fn side(document: &Document, below: &[Declared], name: &str) -> Side {
 }
 
 fn refused(session: &Session, changed: Result<(), EditError>) -> Result<(), Failure> {
-    changed.map_err(|error| file::refused(session, error))
+    changed.map_err(|error| file::refused(session, &error))
 }
 
 fn refuse_what_a_file_has_not(

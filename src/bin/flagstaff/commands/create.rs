@@ -82,7 +82,7 @@ impl Create {
         let target = TargetArgs::file();
         let code = edit(session, &names, &change, &target, Edit::New, |document, name| {
             let added = document.add(name, &definition);
-            added.map_err(|error| file::refused(session, error))?;
+            added.map_err(|error| file::refused(session, &error))?;
             name::warn_of_convention(name, &session.output);
             if !places.is_empty() {
                 session.output.warning(format!(

@@ -96,7 +96,7 @@ impl Delete {
 
         for opened in files.0.iter_mut().filter(|opened| opened.names(&self.name)) {
             let deleted = opened.document.delete(&self.name);
-            deleted.map_err(|error| file::refused(session, error))?;
+            deleted.map_err(|error| file::refused(session, &error))?;
         }
         files.refuse_failing_tests(session, &[])?;
         output.preview(&style::diff(&files.diff()));

@@ -139,7 +139,7 @@ impl Import {
         let mut document = match &file {
             Some(file) => file::document(session, file)?,
             None => Document::parse(path.to_string_lossy(), "[flags]\n")
-                .map_err(|error| file::refused(session, error))?,
+                .map_err(|error| file::refused(session, &error))?,
         };
         let added = add(&mut imported, &mut document);
         let printed = match file {

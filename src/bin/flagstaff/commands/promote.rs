@@ -89,7 +89,7 @@ impl Promote {
         for Override { flag, entry, .. } in &overrides {
             let before = document.text().to_owned();
             let promoted = document.promote(flag, entry);
-            promoted.map_err(|error| file::refused(session, error))?;
+            promoted.map_err(|error| file::refused(session, &error))?;
             if document.text() == before {
                 said_already.push(clean(flag));
             }

@@ -272,7 +272,7 @@ impl Stepping<'_> {
             Edit::Known,
             |document, name| {
                 let promoted = document.promote(name, &step);
-                promoted.map_err(|error| file::refused(self.session, error))
+                promoted.map_err(|error| file::refused(self.session, &error))
             },
         )
         .await

@@ -301,7 +301,7 @@ impl Rename {
         files: &mut Files,
         entries: &[SourceEntry],
     ) -> Result<(), Failure> {
-        let refused = |error: EditError| file::refused(session, error);
+        let refused = |error: EditError| file::refused(session, &error);
         let weakest = files.0.iter().position(|opened| opened.names(&self.old)).unwrap_or_default();
         for (index, opened) in files.0.iter_mut().enumerate() {
             let document = &mut opened.document;
