@@ -273,7 +273,7 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["unset", "quarter", "off", "--yes"], Usage),
     (&["unset", "off", "quarter", "--yes"], Done),
     (&["disable", "quarter", "percentage"], Usage),
-    (&["unset", "nobody_knows"], Done),
+    (&["unset", "nobody_knows"], Refused),
     (&["set", "quarter", "owner-"], Done),
     (&["set", "quarter", "owner-", "owner=web"], Usage),
     (&["diff"], Done),

@@ -922,7 +922,7 @@ fn a_command_of_a_hint_works_where_it_is_pasted() {
     world.cli(&["hset", "shop", "-x y", "{"]);
     let shown = world.run(&["get", "--at", "open", "--", "-x y"]);
     assert_eq!(shown.code, Usage);
-    let unset = between(&shown.stderr, "have it off; `", "`");
+    let unset = between(&shown.stderr, "have the flag off; `", "`");
     assert_eq!(unset, "flagstaff unset --at open -- '-x y'");
     assert_eq!(paste(&unset).code, Done);
 

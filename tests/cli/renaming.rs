@@ -553,8 +553,8 @@ fn a_name_that_anything_names_already_is_not_taken() {
         "rules = [ { when = { flag = \"z\" }, serve = true } ]\nactive = { from = 2999-01-01 }";
     let switched = r#"{"rules":[{"when":{"flag":"z"},"serve":true}],"force":true,"override":{"force_until":"2999-01-01T00:00:00Z"}}"#;
     for (settings, stored, place) in [
-        (&*format!("percentage = 0\n{rare}"), None, "flags.toml:6:27 (flag `p`)"),
-        (later, None, "flags.toml:5:27 (flag `p`)"),
+        (&*format!("percentage = 0\n{rare}"), None, "flags.toml:6:29 (flag `p`)"),
+        (later, None, "flags.toml:5:29 (flag `p`)"),
         ("enabled = false\nrequires = [\"z\"]", None, "flags.toml:6:13 (flag `p`)"),
         (
             "percentage = 0\n\n[segments.s]\nwhen = { flag = \"z\" }",
