@@ -565,7 +565,10 @@ fn of_several_files_the_later_one_wins() {
     assert!(edit(&["disable", "own"]).starts_with("in `local.toml`\n"));
     let staging = edit(&["set", "search", "percentage=60", "--environment", "staging"]);
     assert!(staging.starts_with("in `flags.toml`\n"), "{staging}");
-    assert!(staging.contains("`local.toml:2` decides about `search`, not the file: the flag is 77%"), "{staging}");
+    assert!(
+        staging.contains("`local.toml:2` decides about `search`, not the file: the flag is 77%"),
+        "{staging}"
+    );
     let new = [&["create", "new"], &files[..]].concat();
     let new = ran(&mut subject.command(&new));
     assert_eq!(new.code, ExitCode::Usage);

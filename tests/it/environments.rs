@@ -522,10 +522,10 @@ fn settings_go_into_the_table_of_the_environment() {
         half(&forced),
         "[environments.staging]\nb = { enabled = true, percentage = 50 } # ours\n"
     );
-    // As a table, the entry would no longer lift the percentage of `[flags]`.
+    // As a table, the entry no longer lifts the percentage of `[flags]`, so it gets its own.
     assert_eq!(
         edited(&forced, |document| document.set("b", &Definition::new().owner("search"))),
-        "flag `b` cannot be changed that way in this file; edit the file by hand"
+        "[environments.staging]\nb = { enabled = true, owner = \"search\", percentage = 100 } # ours\n"
     );
     assert_eq!(
         patch(&none),
