@@ -3,9 +3,9 @@
 //! [`FlagsFile::parse`](crate::definition::FlagsFile::parse) reports mistakes that prevent
 //! publishing, and a few warnings that cost nothing to find. [`Lints`] find more, on request:
 //! before a commit, in continuous integration, in an editor. Their findings are [`Diagnostics`]
-//! like all others, with a [`Code`] that can be allowed, warned of or denied.
+//! like all others, with a [`Code`](super::Code) that can be allowed, warned of or denied.
 //!
-//! Every code is explained by [`Code::explanation`], and by the page `src/docs/codes.md`, which is
+//! Every code is explained by [`Code::explanation`](super::Code::explanation), and by the page `src/docs/codes.md`, which is
 //! generated from these explanations.
 
 mod convention;
@@ -59,7 +59,7 @@ impl Lints {
     /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse), and those that lints find.
     ///
     /// This never fails. Flags with errors are not linted, and neither is a file that is not
-    /// usable. A test of a flag that fails at the instant `now` is an error. [`Code::Expired`] is
+    /// usable. A test of a flag that fails at the instant `now` is an error. [`Code::Expired`](super::Code::Expired) is
     /// about the instant `now`, too.
     #[must_use]
     pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
