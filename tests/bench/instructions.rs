@@ -87,7 +87,7 @@ fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
     fixture
 }
 
-// What counting adds is the difference to W1 and W2: at most 60 by name, 45 by handle and 70 in W2.
+// Counting adds the difference to W1 and W2: at most 60 by name, 45 by handle and 70 in W2.
 #[library_benchmark]
 #[bench::w1_by_name(args = (counted(Shape::Constant, by_name_of_user)), config = limit(239 + 60))]
 #[bench::w1_by_handle(args = (counted(Shape::Constant, by_handle)), config = limit(58 + 45))]

@@ -672,7 +672,7 @@ fn a_setting_replaces_a_forced_value_of_an_environment() {
 
     assert_eq!(done.code, ExitCode::Done, "{}", done.stderr);
     assert_eq!(done.stdout, "s 50%\n");
-    // What a table cannot remove has to be decided by a person.
+    // A setting that a table cannot remove has to be decided by a person.
     let refused = set("requires = [\"other\"]\nactive = { until = 2999-01-01 }\n[flags.other]");
     assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
     assert!(refused.stderr.contains("a table `[environments.staging.s]`"), "{}", refused.stderr);

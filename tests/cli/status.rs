@@ -236,7 +236,7 @@ fn an_instance_has_a_moment_to_see_a_change() {
     assert_eq!(status["instances"][0]["state"], "behind");
     assert_eq!(instances.code, Done, "{}", instances.stderr);
     assert!(instances.stdout.contains("web-1\tbehind\t"), "{}", instances.stdout);
-    // What else is wrong with it needs attention at once.
+    // Any other fault of it needs attention at once.
     announce(true);
     let (code, status) = world.json();
     let refuses = json!(["instance `web-1` refuses its flag file"]);

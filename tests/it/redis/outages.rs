@@ -315,7 +315,7 @@ async fn a_store_that_is_evicted_leaves_the_last_overrides() {
 
     let message = subject.fails(&[Kind::Evicted]).await;
     assert!(message.contains("1 override is gone"), "{message}");
-    // The same holds on a new connection.
+    // A new connection gives the same result.
     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
     subject.fails(&[Kind::Lost, Kind::Evicted]).await;
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);

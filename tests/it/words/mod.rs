@@ -300,7 +300,7 @@ fn an_edit_writes_every_word() {
         document.set("a", &definition).unwrap();
 
         if !rest.is_empty() {
-            // What is written has the condition of the segment.
+            // The written text has the condition of the segment.
             definition = from_json_object("a", &to_json(&definition), UnknownKeys::Reject).unwrap();
         }
         assert_eq!(flag(document.text()), definition, "{}: {}", row.word, document.text());

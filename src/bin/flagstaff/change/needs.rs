@@ -13,7 +13,7 @@ use crate::{failure::Failure, text::clean};
 /// Refuses a change that names a variant which another flag does not have, or after which a flag depends on itself.
 /// The flag file refuses both. A store takes them, and services would serve the flag as off.
 ///
-/// What is there before the change is left alone: other settings of the flag can still be changed.
+/// Ignores a fault from before the change: other settings of the flag can still be changed.
 pub(super) fn refuse(snapshot: &Snapshot, effects: &[Effect]) -> Result<(), Failure> {
     let after: HashMap<_, _> =
         effects.iter().map(|effect| (&*effect.flag, effect.after.merged.as_ref())).collect();
